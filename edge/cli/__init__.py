@@ -1,0 +1,1 @@
+"""The command line. May import everything; is imported by nothing."""

@@ -1,0 +1,1 @@
+"""What every tier shares. Imports nothing else of ours."""

@@ -1,0 +1,59 @@
+"""Which trace does this request belong to?
+
+W3C Trace Context: `traceparent: 00-<trace id>-<span id>-<flags>`.  The edge is
+an untrusted border: a phone's ids are kept, so that its own tools find the
+request, but its sampling decision is not.  Flags are a bit field: 1 sampled,
+2 "the trace id is random" (level 2); the random bit is copied, never invented
+for an id we did not make.
+"""
+
+from dataclasses import dataclass
+
+SAMPLED = 0x01
+RANDOM = 0x02
+_HEX = frozenset(b"0123456789abcdef")
+_MIN_BYTES = 55
+
+
+@dataclass(frozen=True, slots=True)
+class TraceContext:
+    """One position in one trace; ids are lower-case hex of 32 and 16 digits."""
+
+    trace_id: str
+    span_id: str
+    flags: int = SAMPLED | RANDOM
+
+    def header(self) -> str:
+        """The value of `traceparent` that a callee is to continue from."""
+        return f"00-{self.trace_id}-{self.span_id}-{self.flags:02x}"
+
+    def child(self, span_id: str) -> "TraceContext":
+        """The same trace at another span."""
+        return TraceContext(self.trace_id, span_id, self.flags)
+
+
+def parse_traceparent(value: bytes | None) -> TraceContext | None:
+    """The context in a `traceparent` header, or None where it is absent or invalid.
+
+    W3C Trace Context section 3.2: version ff and all-zero ids are invalid; a
+    higher version is read by its first four fields.
+    """
+    if value is None or len(value) < _MIN_BYTES:
+        return None
+    version, trace_id, span_id, flags = value[0:2], value[3:35], value[36:52], value[53:55]
+    if value[2:3] != b"-" or value[35:36] != b"-" or value[52:53] != b"-":
+        return None
+    if not _HEX.issuperset(version + trace_id + span_id + flags) or version == b"ff":
+        return None
+    if len(value) > _MIN_BYTES and (version == b"00" or value[55:56] != b"-"):
+        return None
+    if trace_id == b"0" * 32 or span_id == b"0" * 16:
+        return None
+    return TraceContext(trace_id.decode(), span_id.decode(), int(flags, 16) & (SAMPLED | RANDOM))
+
+
+def new_context(random_bytes: bytes) -> TraceContext:
+    """A trace that begins here, from 24 random bytes."""
+    assert len(random_bytes) == 24, "16 bytes of trace id and 8 of span id"
+    digits = random_bytes.hex()
+    return TraceContext(digits[:32], digits[32:])

@@ -1,0 +1,1 @@
+"""The hub of the control channel: who lives, what is healthy, which configuration."""

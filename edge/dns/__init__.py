@@ -1,0 +1,1 @@
+"""Which POP is nearest and healthy? The authoritative DNS of the edge."""

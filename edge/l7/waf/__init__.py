@@ -1,0 +1,1 @@
+"""The web application firewall: which requests look like attacks, and why."""

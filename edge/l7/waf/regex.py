@@ -1,0 +1,127 @@
+r"""How does an operator's regular expression meet a hostile request without hanging the worker?
+
+Only RE2 ever runs a pattern that came out of a rule file: linear time in the text, whatever the pattern.  The price is
+no look-around and no back-references; the Core Rule Set 4 is written for that.
+
+Meaning of a pattern (what CRS expects, and Coraza and ModSecurity 2 agree on): bytes, Latin-1, the dot matches a newline, `^` and
+`$` are the ends of the text.  Two spellings PCRE has and RE2 lacks are translated because they do not change what
+matches at all: possessive quantifiers and atomic groups only forbid backtracking, and RE2 has none.
+"""
+
+from collections.abc import Iterator
+
+import re2
+
+# Memory for the automata of one pattern.  RE2 flushes its cache when it is full and goes on, more slowly.
+PATTERN_MEMORY_BYTES = 8 << 20
+
+
+class PatternError(ValueError):
+    """RE2 cannot run this pattern; the text says why."""
+
+
+def options(memory_bytes: int = PATTERN_MEMORY_BYTES) -> re2.Options:
+    """RE2 options for byte patterns: Latin-1, dot matches newline, quiet."""
+    chosen = re2.Options()
+    chosen.encoding = re2.Options.Encoding.LATIN1
+    chosen.dot_nl = True
+    chosen.log_errors = False
+    chosen.max_mem = memory_bytes
+    return chosen
+
+
+def tokens(pattern: bytes) -> Iterator[tuple[bytes, bool]]:
+    """Cut a pattern into `(piece, inside a character class)`; escapes stay whole.  The pieces add up to the pattern."""
+    at, end, in_class = 0, len(pattern), False
+    while at < end:
+        if pattern[at] == 0x5C and at + 1 < end:
+            yield pattern[at : at + 2], in_class
+            at += 2
+            continue
+        byte = pattern[at : at + 1]
+        if in_class:
+            if byte == b"[" and pattern[at + 1 : at + 2] == b":" and (close := pattern.find(b":]", at + 2)) != -1:
+                yield pattern[at : close + 2], True
+                at = close + 2
+                continue
+            yield byte, True
+            in_class = byte != b"]"
+            at += 1
+            continue
+        if byte == b"[":
+            # A bracket directly after "[" or "[^" is a member of the class, not its end.
+            size = 2 if pattern[at + 1 : at + 2] == b"^" else 1
+            if pattern[at + size : at + size + 1] == b"]":
+                size += 1
+            yield pattern[at : at + size], True
+            at += size
+            in_class = True
+            continue
+        yield byte, False
+        at += 1
+
+
+def to_re2(pattern: bytes) -> bytes:
+    r"""Translate PCRE spellings that RE2 lacks and that do not change what matches."""
+    out: list[bytes] = []
+    quantified = False
+    for piece, in_class in tokens(pattern):
+        if not in_class:
+            if piece == b"+" and quantified:  # "a++" "a?+" "a*+" "a{2}+"
+                quantified = False
+                continue
+            quantified = piece in {b"+", b"*", b"?", b"}"}
+            if piece == b"?" and out and out[-1] == b"(":  # "(?" opens a group, it repeats nothing
+                quantified = False
+            if piece == b">" and out[-2:] == [b"(", b"?"]:  # atomic group
+                piece = b":"
+            elif piece == b"\\Z":
+                piece = b"\\z"
+            elif piece == b"\\h":
+                piece = b"[\\t ]"
+        else:
+            quantified = False
+        if piece[:1] == b"\\" and piece[1:2] in _NEEDLESS_ESCAPES:
+            piece = piece[1:]
+        out.append(piece)
+    return b"".join(out)
+
+
+# Escaped letters without a meaning stand for themselves in PCRE; RE2 refuses them.
+_NEEDLESS_ESCAPES = frozenset((b"_", b"<", b">", b"e")) - {b"e"}
+
+
+def compile_pattern(pattern: bytes) -> "Pattern":
+    """Compile, or raise `PatternError`."""
+    translated = to_re2(pattern)
+    try:
+        compiled = re2.compile(translated, options())
+    except re2.error as error:
+        reason = error.args[0]
+        raise PatternError(reason.decode("latin-1") if isinstance(reason, bytes) else str(reason)) from None
+    return Pattern(compiled, translated)
+
+
+class Pattern:
+    """One compiled pattern.  Safe to share between threads."""
+
+    __slots__ = ("_match", "groups", "source")
+
+    def __init__(self, compiled: "re2._Regexp", source: bytes) -> None:
+        # The wrapper builds a generator and a match object per search, which costs more than the search itself on short
+        # text.  The method underneath returns the spans directly.
+        self._match = compiled._regexp.Match
+        self.groups: int = compiled.groups
+        self.source = source
+
+    def spans(self, text: bytes) -> list[tuple[int, int]] | None:
+        """Start and end of the leftmost match and of each group ((-1, -1): group unused), or None."""
+        found: list[tuple[int, int]] = self._match(_UNANCHORED, text, 0, len(text))
+        return None if found[0][0] < 0 else found
+
+    def found(self, text: bytes) -> bool:
+        """Whether the pattern matches anywhere."""
+        return bool(self._match(_UNANCHORED, text, 0, len(text))[0][0] >= 0)
+
+
+_UNANCHORED = re2._re2.RE2.Anchor.UNANCHORED

@@ -1,0 +1,1 @@
+"""The phone: one request seen from the outside, and the waterfall it becomes."""

@@ -1,0 +1,1 @@
+"""Phones in numbers: Locust users that live, browse and misbehave like people."""
