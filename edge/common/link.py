@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 
+from edge.common import revision
+from edge.common.config import Config
 from edge.common.messages import (
     Ask,
     Ban,
@@ -38,7 +40,7 @@ CommandHandler = Callable[[dict[str, Any]], Awaitable[str]]
 AskHandler = Callable[[dict[str, Any]], Any]
 MembersHandler = Callable[[list[Member], list[str]], None]
 BansHandler = Callable[[list[Ban], list[str]], None]
-RevisionHandler = Callable[[bytes, str], None]
+RevisionHandler = Callable[[Config, str], None]
 
 
 def backoff_s(attempt: int, dice: float) -> float:
@@ -90,7 +92,7 @@ class LinkState:
             handler(list(self.bans), [])
 
     def on_revision(self, handler: RevisionHandler) -> None:
-        """Call `handler` with the bytes and name of a new configuration."""
+        """Call `handler` with each new configuration and its name."""
         self._on_revision.append(handler)
 
     # -- what goes out --------------------------------------------------------------
@@ -145,8 +147,10 @@ class LinkState:
         elif isinstance(message, Bans):
             self._learn_bans(message.add, message.lift)
         elif isinstance(message, Revision):
+            config = revision.decode(message.config)
+            self.change(revision=message.revision)
             for on_revision in self._on_revision:
-                on_revision(message.config, message.revision)
+                on_revision(config, message.revision)
         elif isinstance(message, Refused):
             self.refused = message.reason
         elif isinstance(message, Command | Ask):

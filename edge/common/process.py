@@ -10,7 +10,6 @@ lag.
 import os
 import signal
 import socket
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -68,6 +67,7 @@ class Process:
         self.metrics.gauge("edge_build_info", "One per process", ("tier", "instance")).child(
             self.tier, self.name
         ).value = 1
+        self.link.on_revision(self._take_revision)
         self.link.on_ask("trace", self._find_trace)
         self.link.on_ask("metrics", lambda args: self.metrics.snapshot())
         self.link.on_command("drain", self._drain)
@@ -96,6 +96,12 @@ class Process:
         self.drain()
         return f"{self.name} is draining"
 
+    def _take_revision(self, config: Config, revision: str) -> None:
+        # Registered first, so that every other handler finds the new values here.
+        self.config = config
+        self.revision = revision
+        self.log.info("config.revision", revision=revision)
+
     def _find_trace(self, args: dict[str, Any]) -> Any:
         return span_codec.to_wire(self.spans.find(str(args.get("trace_id", ""))))
 
@@ -106,6 +112,7 @@ async def run(process: Process, serve: Serve) -> None:
         nursery.start_soon(process.link.run)
         nursery.start_soon(_watch_signals, process)
         nursery.start_soon(_watch_lag, process)
+        nursery.start_soon(_end_drain, process, nursery.cancel_scope)
         process.log.info("process.start", pid=process.pid, revision=process.revision)
         await serve(process)
         process.log.info("process.stop", pid=process.pid)
@@ -116,8 +123,13 @@ async def _watch_signals(process: Process) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for _ in signals:
             process.drain()
-            # A drain has an end: whoever is still here then is a slow phone, not lost work.
-            process.link.load["draining_since"] = time.monotonic()
+
+
+async def _end_drain(process: Process, scope: trio.CancelScope) -> None:
+    # A drain has an end: whoever is still here then is a slow phone, not lost work.
+    await process.draining.wait()
+    await trio.sleep(process.drain_s)
+    scope.cancel()
 
 
 async def _watch_lag(process: Process) -> None:

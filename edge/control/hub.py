@@ -1,0 +1,377 @@
+"""The hub: hears every process and tells each what it needs to know.  [I/O]
+
+One task per link reads and asks the `Membership` keeper what follows; one task
+per link writes from a bounded outbox.  A link that sends rubbish, goes silent or
+reads too slowly is ended and costs nobody else anything.  The hub is not on any
+request's path: while it is away, everybody serves on.
+"""
+
+import itertools
+import os
+import socket
+import struct
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import msgspec
+import trio
+
+from edge.common.errors import FrameError
+from edge.common.framing import Decoder, encode
+from edge.common.messages import (
+    VERSION,
+    Answer,
+    Ask,
+    Ban,
+    Bans,
+    Beat,
+    Command,
+    Done,
+    Hello,
+    Members,
+    Message,
+    Refused,
+    Report,
+    Revision,
+    Welcome,
+)
+from edge.common.process import Process
+from edge.common.run_files import REVISION_FILE, read_revision, write_atomically
+from edge.control.journal import Journal
+from edge.control.membership import Durable, Membership
+
+READ_BYTES = 64 * 1024
+HELLO_TIMEOUT_S = 5.0
+SWEEP_S = 0.25
+LINKS_MAX = 512
+STATE_FILE = "hub-state.msgpack"
+
+
+@dataclass(eq=False, slots=True)
+class _Conversation:
+    """One accepted link."""
+
+    number: int
+    stream: trio.SocketStream
+    outbox: trio.MemorySendChannel[Message]
+    inbox: trio.MemoryReceiveChannel[Message]
+    name: str = ""
+
+
+@dataclass(eq=False, slots=True)
+class _Round:
+    """One question or command that several processes are to answer."""
+
+    missing: set[str]
+    replies: dict[str, Any] = field(default_factory=dict)
+    done: trio.Event = field(default_factory=trio.Event)
+
+    def reply(self, name: str, value: Any) -> None:
+        self.replies[name] = value
+        self.missing.discard(name)
+        if not self.missing:
+            self.done.set()
+
+
+class Hub:
+    """Everything the control process holds."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._config = process.config.control
+        self._state_path = process.run_dir / STATE_FILE
+        beats = self._config.beats_missed_max
+        self._membership = Membership(
+            dead_after_s=self._config.beat_s * beats + 0.5, durable=_load(self._state_path)
+        )
+        self._membership.durable.revision = process.revision
+        self._revision = _last_revision(process)
+        self._links: dict[str, _Conversation] = {}
+        self._open = 0
+        self._rounds: dict[str, _Round] = {}
+        self._numbers = itertools.count(1)
+        self._started_unix = time.time()
+        self._saved = b""
+        self.journal = Journal()
+
+    async def run(self, listener: socket.socket) -> None:
+        """Accept links until cancelled."""
+        self._membership.begin(trio.current_time())
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._sweep)
+            acceptor = trio.socket.from_stdlib_socket(listener)
+            while True:
+                connection, _ = await acceptor.accept()
+                if self._open >= LINKS_MAX or not _same_user(connection):
+                    connection.close()
+                    continue
+                nursery.start_soon(self._converse, trio.SocketStream(connection))
+
+    async def _converse(self, stream: trio.SocketStream) -> None:
+        outbox, inbox = trio.open_memory_channel[Message](self._config.outbox_frames_max)
+        conversation = _Conversation(next(self._numbers), stream, outbox, inbox)
+        self._open += 1
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write, conversation)
+                await self._read(conversation, nursery)
+                nursery.cancel_scope.cancel()
+        except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+        except* FrameError as group:
+            self._note("link.refused", conversation.name or "somebody", str(group.exceptions[0]))
+        finally:
+            self._open -= 1
+            self._forget(conversation)
+            with trio.CancelScope(shield=True):
+                await trio.aclose_forcefully(stream)
+
+    async def _read(self, conversation: _Conversation, nursery: trio.Nursery) -> None:
+        decoder = Decoder(self._config.frame_bytes_max)
+        with trio.move_on_after(HELLO_TIMEOUT_S) as patience:
+            while data := await conversation.stream.receive_some(READ_BYTES):
+                for message in decoder.feed(data):
+                    if conversation.name:
+                        self._hear(conversation, message, nursery)
+                    else:
+                        self._greet(conversation, message)
+                        patience.deadline = float("inf")
+        if not decoder.at_boundary():
+            raise FrameError("left in the middle of a frame")
+
+    async def _write(self, conversation: _Conversation) -> None:
+        async for message in conversation.inbox:
+            await conversation.stream.send_all(encode(message, self._config.frame_bytes_max))
+
+    def _greet(self, conversation: _Conversation, message: Message) -> None:
+        if not isinstance(message, Hello):
+            raise FrameError(f"said {type(message).__name__} before Hello")
+        if message.version != VERSION:
+            self._tell(conversation, Refused(reason=f"we speak version {VERSION}, not {message.version}"))
+            raise FrameError(f"speaks version {message.version}")
+        member = message.member
+        conversation.name = member.name
+        now = trio.current_time()
+        if member.tier != "cli":
+            news = self._membership.join(member, conversation.number, now, time.time())
+            self._links[member.name] = conversation
+            self._broadcast(news, besides=member.name)
+            self._note("member.join", member.name, f"{member.tier} pid {member.pid}")
+        welcome = Welcome(
+            version=VERSION,
+            hub_started_unix=self._started_unix,
+            revision=self._membership.durable.revision,
+            members=self._membership.members(),
+            bans=self._membership.durable.bans,
+        )
+        self._tell(conversation, welcome)
+        stale = self._revision is not None and member.revision != self._revision.revision
+        if member.tier != "cli" and stale:
+            assert self._revision is not None
+            self._tell(conversation, self._revision)
+
+    def _hear(self, conversation: _Conversation, message: Message, nursery: trio.Nursery) -> None:
+        if isinstance(message, Beat):
+            news = self._membership.beat(conversation.name, conversation.number, message, trio.current_time())
+            if news is not None:
+                self._broadcast(news)
+        elif isinstance(message, Answer):
+            self._reply(message.id, message.name, message.value)
+        elif isinstance(message, Done):
+            self._reply(message.id, message.name, {"ok": message.ok, "detail": message.detail})
+        elif isinstance(message, Ask):
+            nursery.start_soon(self._ask, conversation, message)
+        elif isinstance(message, Command):
+            nursery.start_soon(self._command, conversation, message)
+        elif isinstance(message, Report):
+            self._report(message)
+        else:
+            raise FrameError(f"a process never says {type(message).__name__}")
+
+    def _report(self, message: Report) -> None:
+        if message.topic == "offender" and isinstance(message.value, dict):
+            offence = message.value
+            source, for_s = str(offence.get("source", "")), float(offence.get("for_s", 60.0))
+            reason = str(offence.get("reason", ""))
+            self._ban([Ban(network=source, until_unix=time.time() + for_s, reason=reason, by=message.name)])
+        else:
+            self._note(f"report.{message.topic}", message.name, str(message.value)[:500])
+
+    # -- questions and commands -----------------------------------------------------
+
+    async def _ask(self, asker: _Conversation, ask: Ask) -> None:
+        if ask.topic == "status":
+            value: Any = [msgspec.to_builtins(member) for member in self._membership.members()]
+        elif ask.topic == "journal":
+            value = self.journal.entries(int(ask.args.get("after", 0)))
+        elif ask.topic == "bans":
+            value = [msgspec.to_builtins(ban) for ban in self._membership.durable.bans]
+        else:
+            value = await self._round(ask.target, ask)
+        self._tell(asker, Answer(id=ask.id, name="hub", value=value))
+
+    async def _command(self, asker: _Conversation, command: Command) -> None:
+        try:
+            replies = await self._obey(command)
+        except (KeyError, TypeError, ValueError) as error:
+            replies = {"hub": {"ok": False, "detail": f"bad arguments for {command.action}: {error!r}"}}
+        ok = bool(replies) and all(reply["ok"] for reply in replies.values())
+        detail = "; ".join(f"{name}: {reply['detail']}" for name, reply in sorted(replies.items()))
+        self._note(f"command.{command.action}", command.target, detail[:500])
+        self._tell(
+            asker,
+            Done(id=command.id, name="hub", ok=ok, detail=detail or f"no process is {command.target!r}"),
+        )
+
+    async def _obey(self, command: Command) -> dict[str, dict[str, Any]]:
+        args = command.args
+        if command.action in ("ban", "unban"):
+            network = str(args["network"])
+            if command.action == "unban":
+                self._broadcast(self._membership.lift([network]))
+            else:
+                until = time.time() + float(args.get("for_s", 60.0))
+                self._ban([Ban(network=network, until_unix=until, reason=str(args.get("reason", "by hand")))])
+            self._save()
+            return {"hub": {"ok": True, "detail": f"{command.action} {network}"}}
+        targets = [member.name for member in self._membership.find(command.target)]
+        if command.action in ("weight", "undrain", "drain"):
+            # The word stays with the name, so a drained worker that is restarted
+            # stays idle until somebody says undrain.
+            weight = {"drain": 0, "undrain": 100}.get(command.action, int(args.get("weight", 100)))
+            self._broadcast(self._membership.set_weight(targets, max(0, min(1000, weight))))
+            self._save()
+            if command.action != "drain":
+                return {name: {"ok": True, "detail": f"weight {weight}"} for name in targets}
+        if command.action == "reload":
+            return self._reload(bytes(args["config"]), str(args["revision"]))
+        replies = await self._round(command.target, command)
+        return {name: reply for name, reply in replies.items() if isinstance(reply, dict)}
+
+    def _reload(self, config: bytes, revision: str) -> dict[str, dict[str, Any]]:
+        self._revision = Revision(revision=revision, config=config)
+        self._membership.durable.revision = revision
+        self._save()
+        # A worker that is restarted from now on is born with it, even if we are gone.
+        write_atomically(self._process.run_dir / REVISION_FILE, msgpack.packb([revision, config]))
+        self._broadcast(self._revision)
+        return {"hub": {"ok": True, "detail": f"revision {revision} sent to {len(self._links)} processes"}}
+
+    async def _round(self, target: str, request: Ask | Command) -> dict[str, Any]:
+        """Send `request` to each target under an id of ours and gather what comes in time."""
+        names = [member.name for member in self._membership.find(target) if member.name in self._links]
+        gathering = _Round(missing=set(names))
+        number = f"hub-{next(self._numbers)}"
+        self._rounds[number] = gathering
+        try:
+            for name in names:
+                self._tell(self._links[name], msgspec.structs.replace(request, id=number))
+            timeout_s = request.timeout_s if isinstance(request, Ask) else self._config.ask_timeout_s * 5
+            with trio.move_on_after(min(timeout_s, 60.0)):
+                if names:
+                    await gathering.done.wait()
+        finally:
+            del self._rounds[number]
+        return gathering.replies
+
+    def _reply(self, number: str, name: str, value: Any) -> None:
+        gathering = self._rounds.get(number)
+        if gathering is not None:
+            gathering.reply(name, value)
+
+    # -- telling --------------------------------------------------------------------
+
+    def _ban(self, bans: list[Ban]) -> None:
+        news = self._membership.ban(bans)
+        if news.add:
+            self._broadcast(news)
+            for ban in news.add:
+                self._note("ban", ban.network, f"{ban.reason} (by {ban.by or 'an operator'})")
+
+    def _broadcast(self, message: Members | Bans | Revision, besides: str = "") -> None:
+        for name, conversation in list(self._links.items()):
+            if name != besides:
+                self._tell(conversation, message)
+
+    def _tell(self, conversation: _Conversation, message: Message) -> None:
+        try:
+            conversation.outbox.send_nowait(message)
+        except trio.WouldBlock:
+            # Never buffer without bound: it may rejoin when it reads again.
+            self._note("link.slow", conversation.name, "cut: its outbox is full")
+            conversation.stream.socket.close()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+
+    def _forget(self, conversation: _Conversation) -> None:
+        conversation.outbox.close()
+        name = conversation.name
+        news = self._membership.leave(name, conversation.number)
+        if news is not None:
+            self._links.pop(name, None)
+            self._broadcast(news)
+            self._note("member.leave", name, "its link ended")
+
+    def _note(self, event: str, name: str, detail: str) -> None:
+        self.journal.add(time.time(), event, name, detail)
+        if not event.startswith("report."):
+            self._process.log.info(f"hub.{event}", member=name, detail=detail)
+
+    async def _sweep(self) -> None:
+        while True:
+            await trio.sleep(SWEEP_S)
+            for news in self._membership.expire(trio.current_time(), time.time()):
+                self._broadcast(news)
+                if isinstance(news, Members):
+                    self._cut(news.gone)
+            self._save()
+
+    def _cut(self, names: list[str]) -> None:
+        for name in names:
+            conversation = self._links.pop(name, None)
+            self._note("member.silent", name, "missed its beats")
+            if conversation is not None:
+                conversation.stream.socket.close()
+
+    def _save(self) -> None:
+        data: bytes = msgpack.packb(msgspec.to_builtins(self._membership.durable))
+        if data != self._saved:
+            write_atomically(self._state_path, data)
+            self._saved = data
+
+
+async def serve(process: Process) -> None:
+    """The control process's entry point."""
+    hub = Hub(process)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hub.run, process.sockets["control"])
+        process.live(str(process.run_dir / "control.sock"))
+        await process.draining.wait()
+        nursery.cancel_scope.cancel()
+
+
+def _same_user(connection: trio.socket.SocketType) -> bool:
+    # The directory is 0700 already; this also holds where somebody loosened it.
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    uid: int = struct.unpack("3i", credentials)[1]
+    return uid in (0, os.getuid())
+
+
+def _last_revision(process: Process) -> Revision | None:
+    # Our predecessor may have distributed a newer configuration than the one the
+    # supervisor started with; whoever rejoins under the old one must hear of it.
+    found = read_revision(process.run_dir, not_before_unix=0.0)
+    if found is not None and found[0] == process.revision:
+        return Revision(revision=found[0], config=found[1])
+    return None
+
+
+def _load(path: Path) -> Durable:
+    try:
+        return msgspec.convert(msgpack.unpackb(path.read_bytes()), Durable)
+    except (OSError, ValueError, msgspec.ValidationError):
+        # Nothing there, or half a file from a machine that lost power: begin anew.
+        return Durable()
