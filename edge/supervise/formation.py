@@ -1,0 +1,111 @@
+"""Which processes make up this edge, and which sockets does each need?
+
+A pure function of the configuration: the supervisors start what it says,
+`edge status` expects what it says.  Sockets named here are bound once by the
+tier's supervisor and inherited by its workers, so they outlive any worker: a
+SYN that arrives while a worker is being restarted waits in the backlog.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from edge.common.config import Config
+
+TIERS = ("control", "dns", "l4", "l7", "services", "console")
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """One socket to bind before the workers start."""
+
+    key: str  # how the worker finds it: "https", "http", "udp", "tcp", "control"
+    kind: Literal["tcp", "udp", "unix"]
+    host: str  # an address, or the file's name under the run directory for "unix"
+    port: int = 0
+    backlog: int = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One process to run."""
+
+    name: str
+    tier: str
+    entry: str  # "module:function"
+    pop: str = ""
+    service: str = ""
+    index: int = 0
+    listen: tuple[Listen, ...] = ()
+
+
+def formation(config: Config) -> tuple[Spec, ...]:
+    """Every process of the edge, in the order in which they are best started."""
+    return (*_control(config), *_services(config), *_l7(config), *_l4(config), *_dns(config))
+
+
+def supervised_by(config: Config, tier: str) -> tuple[Spec, ...]:
+    """The processes that the Procfile line `tier` owns."""
+    wanted = "service" if tier == "services" else tier
+    return tuple(spec for spec in formation(config) if spec.tier == wanted)
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """`"127.0.0.1:53"` or `"[::1]:53"` as host and port.  Raises `ValueError`."""
+    host, _, port = address.rpartition(":")
+    if not host:
+        raise ValueError(f"{address!r} is not host:port")
+    return host.strip("[]"), int(port)
+
+
+def _control(config: Config) -> tuple[Spec, ...]:
+    socket = Listen("control", "unix", "control.sock", backlog=128)
+    return (Spec("hub", "control", "edge.control.hub:serve", listen=(socket,)),)
+
+
+def _dns(config: Config) -> tuple[Spec, ...]:
+    host, port = split_address(config.dns.listen)
+    sockets = (Listen("udp", "udp", host, port), Listen("tcp", "tcp", host, port, backlog=128))
+    return tuple(
+        Spec(f"dns-{n + 1}", "dns", "edge.dns.worker:serve", index=n, listen=sockets)
+        for n in range(config.dns.workers)
+    )
+
+
+def _l4(config: Config) -> tuple[Spec, ...]:
+    specs = []
+    for pop in config.pops():
+        sockets = (
+            Listen("https", "tcp", pop.address, config.https_port_of(pop), config.l4.backlog),
+            Listen("http", "tcp", pop.address, config.http_port_of(pop), config.l4.backlog),
+        )
+        for n in range(pop.l4):
+            name = f"l4-{pop.name}-{_letter(n)}"
+            specs.append(Spec(name, "l4", "edge.l4.worker:serve", pop.name, index=n, listen=sockets))
+    return tuple(specs)
+
+
+def _l7(config: Config) -> tuple[Spec, ...]:
+    return tuple(
+        Spec(f"l7-{pop.name}-{n + 1}", "l7", "edge.l7.worker:serve", pop.name, index=n)
+        for pop in config.pops()
+        for n in range(pop.l7)
+    )
+
+
+def _services(config: Config) -> tuple[Spec, ...]:
+    return tuple(
+        Spec(
+            f"{service.name}-{n + 1}",
+            "service",
+            f"services.{service.name}.service:serve",
+            service=service.name,
+            index=n,
+        )
+        for service in config.service
+        for n in range(service.instances)
+    )
+
+
+def _letter(number: int) -> str:
+    # a, b, ... z, then a26 and on: nobody runs so many, and names stay unique.
+    return chr(ord("a") + number) if number < 26 else f"a{number}"

@@ -1,0 +1,158 @@
+"""Make the keys and certificates of this edge, once.  [I/O]
+
+A private CA for the phones to trust (`run/ca.pem`), a server certificate for
+the POPs, and the Ed25519 pair with which `login` signs session cookies.  Private
+keys are 0600 in a 0700 directory; L7 needs the server's key and the public half
+of the session key, nothing else.
+
+Several supervisors start at the same moment, so the work is done under a file
+lock, and what is there already is kept.
+"""
+
+import datetime
+import fcntl
+import ipaddress
+from pathlib import Path
+
+from edge.common.config import Config
+from edge.common.run_files import private_directory, write_atomically
+
+CA_DAYS = 3650
+# What browsers accept at most (CA/Browser Forum, ballot SC22); renewed a month ahead.
+SERVER_DAYS = 397
+RENEW_DAYS_AHEAD = 30
+SESSION_KID = "1"
+
+
+def ensure_keys(run_dir: Path, config: Config) -> list[str]:
+    """Make what is missing or does not fit `config`; returns what was made."""
+    keys = private_directory(private_directory(run_dir) / "keys")
+    with open(keys / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _make_missing(run_dir, keys, config)
+
+
+def _make_missing(run_dir: Path, keys: Path, config: Config) -> list[str]:
+    made = []
+    names = {config.domain, f"*.{config.domain.split('.', 1)[-1]}", "localhost"}
+    hosts = {pop.address for pop in config.pop} | {"127.0.0.1"}
+    fits = f"{sorted(names)} {sorted(hosts)}"
+    if not (keys / "ca.key").exists() or not (run_dir / "ca.pem").exists():
+        _make_ca(run_dir, keys)
+        made.append("certificate authority")
+    if not _server_fits(keys, fits) or made:
+        _make_server(run_dir, keys, names, hosts)
+        write_atomically(keys / "edge.names", fits.encode())
+        made.append("server certificate")
+    if not (keys / f"session-{SESSION_KID}.pem").exists():
+        make_session_key(keys, SESSION_KID)
+        made.append("session key")
+    return made
+
+
+def make_session_key(keys: Path, kid: str) -> None:
+    """An Ed25519 pair: `session-<kid>.pem` for login, `session-<kid>.pub.pem` for L7."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ed25519
+
+    key = ed25519.Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    write_atomically(keys / f"session-{kid}.pub.pem", public, 0o644)
+    write_atomically(keys / f"session-{kid}.pem", _private_pem(key))
+
+
+def _server_fits(keys: Path, fits: str) -> bool:
+    from_file, certificate = keys / "edge.names", keys / "edge.pem"
+    if not certificate.exists() or not from_file.exists() or from_file.read_text() != fits:
+        return False
+    from cryptography import x509
+
+    expiry = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
+    return expiry - _now() > datetime.timedelta(days=RENEW_DAYS_AHEAD)
+
+
+def _make_ca(run_dir: Path, keys: Path) -> None:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Edge lab CA")])
+    usage = x509.KeyUsage(
+        digital_signature=True,
+        key_cert_sign=True,
+        crl_sign=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(_now() - datetime.timedelta(minutes=5))
+        .not_valid_after(_now() + datetime.timedelta(days=CA_DAYS))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    write_atomically(keys / "ca.key", _private_pem(key))
+    write_atomically(run_dir / "ca.pem", certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+
+
+def _make_server(run_dir: Path, keys: Path, names: set[str], hosts: set[str]) -> None:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    authority = x509.load_pem_x509_certificate((run_dir / "ca.pem").read_bytes())
+    signer = serialization.load_pem_private_key((keys / "ca.key").read_bytes(), None)
+    assert isinstance(signer, ec.EllipticCurvePrivateKey)
+    key = ec.generate_private_key(ec.SECP256R1())
+    alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in sorted(names)]
+    alternatives += [x509.IPAddress(ipaddress.ip_address(host)) for host in sorted(hosts)]
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, sorted(names)[-1])])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(authority.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(_now() - datetime.timedelta(minutes=5))
+        .not_valid_after(_now() + datetime.timedelta(days=SERVER_DAYS))
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
+        )
+        .sign(signer, hashes.SHA256())
+    )
+    # Key first: a worker that reloads in between finds a pair that does not fit and
+    # keeps the old one, instead of a certificate whose key is gone.
+    write_atomically(keys / "edge.key", _private_pem(key))
+    write_atomically(keys / "edge.pem", certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+
+
+def _private_pem(key: object) -> bytes:
+    from cryptography.hazmat.primitives import serialization
+
+    pem: bytes = key.private_bytes(  # type: ignore[attr-defined]
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return pem
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
