@@ -1,0 +1,50 @@
+# Two words are all a newcomer needs: `make up` and `make test`.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up test fast check format load load-ui bench bench-quick clean
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (a minute, once)"
+	@$(BIN)/python -m pip install -q --upgrade "pip>=25.1"
+	@$(BIN)/python -m pip install -q -c constraints.txt -e ".[load]" --group dev
+	@touch $(STAMP)
+
+setup: $(STAMP) ## create the environment and install
+
+up: setup ## start the whole edge in the foreground; Ctrl-C ends it
+	@exec $(BIN)/edge up
+
+test: setup ## every test
+	@$(BIN)/python -m pytest tests
+
+fast: setup ## the tests that take seconds
+	@$(BIN)/python -m pytest tests -m "not e2e"
+
+check: setup ## format, lint, strict types, fast tests: before each commit
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest tests -m "not e2e"
+
+format: setup ## let ruff format and fix
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+load: setup ## fifty phones for a minute against the running edge, with a report
+	@$(BIN)/edge load
+
+load-ui: setup ## Locust's page, for loads of your own
+	@$(BIN)/edge load --ui
+
+clean: ## remove the environment and all run-time files
+	rm -rf $(VENV) run build *.egg-info
