@@ -1,0 +1,1 @@
+"""The way to the services: which endpoint, over which kept-alive connection."""
