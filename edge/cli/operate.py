@@ -6,9 +6,11 @@ Each is one command on the control channel, and says what became of it.
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import cyclopts
+import orjson
 
 from edge.cli.hub import CommandRefused, ask, command, run_dir_from_environment
 
@@ -71,6 +73,14 @@ def deploy(target: str) -> None:
         replaced = _await_successor(member)
         took_s = time.monotonic() - started
         print(f"{member['name']}: pid {member['pid']} -> {replaced['pid']} in {took_s:.2f} s", flush=True)
+
+
+def listening(run_dir: Path) -> dict[str, dict[str, str]]:
+    """Where each process really listens, as the supervisors wrote it down."""
+    found: dict[str, dict[str, str]] = {}
+    for file in sorted((run_dir / "listen").glob("*.json")):
+        found |= orjson.loads(file.read_bytes())
+    return found
 
 
 def _await_successor(member: dict[str, Any]) -> dict[str, Any]:

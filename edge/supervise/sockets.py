@@ -24,7 +24,7 @@ def bind_all(specs: tuple[Spec, ...], run_dir: Path) -> dict[Listen, socket.sock
     problems: list[str] = []
     for listen in dict.fromkeys(listen for spec in specs for listen in spec.listen):
         try:
-            bound[listen] = _bind(listen, run_dir, _port_of_sibling(listen, bound))
+            bound[listen] = bind(listen, run_dir, _port_of_sibling(listen, bound))
         except OSError as error:
             where = listen.host if listen.kind == "unix" else f"{listen.host}:{listen.port}"
             problems.append(f"cannot listen on {where} ({listen.kind}): {error.strerror}")
@@ -56,7 +56,8 @@ def _port_of_sibling(listen: Listen, bound: dict[Listen, socket.socket]) -> int:
     return 0
 
 
-def _bind(listen: Listen, run_dir: Path, port: int) -> socket.socket:
+def bind(listen: Listen, run_dir: Path, port: int) -> socket.socket:
+    """One listening (or, for UDP, bound) non-blocking socket.  Raises `OSError`."""
     if listen.kind == "unix":
         return _bind_unix(run_dir / listen.host, listen.backlog)
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
