@@ -153,10 +153,14 @@ def _describe(info: msgspec.inspect.Type) -> str:
 
 def _range(ge: float | None, gt: float | None, le: float | None) -> str:
     if gt is not None:
-        return f" above {gt:g}"
+        return f" above {_number(gt)}"
     if ge is not None and le is not None:
-        return f" from {ge:g} to {le:g}"
+        return f" from {_number(ge)} to {_number(le)}"
     return ""
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else str(value)
 
 
 def _shown(value: Any) -> str:

@@ -105,9 +105,11 @@ def _put(values: Any, path: Path, value: Any) -> bool:
 
 def _read(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, KeyError):
+        read = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
         return text
+    # More than one key means that the text had a line break in it: text, then.
+    return read["value"] if len(read) == 1 else text
 
 
 def _copy(value: Any) -> Any:
