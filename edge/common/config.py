@@ -266,6 +266,7 @@ class Config(Value, frozen=True, kw_only=True):
     http_port: Port = 8000
     console: str = "127.0.0.1:9000"
     access_log: Literal["file", "stdout", "off"] = "file"
+    log: Literal["text", "json"] = "text"  # events on stdout: for people, or for a collector
     control: ControlConfig = ControlConfig()
     dns: DnsConfig = DnsConfig()
     pop: tuple[PopConfig, ...] = ()

@@ -56,7 +56,7 @@ class Process:
         self.run_dir = run_dir
         self.sockets = dict(sockets or {})
         self.drain_s = DRAIN_S
-        self.log = log or Log(f"edge-{self.tier}" if not self.service else self.service, self.name)
+        self.log = log or Log(self.service or f"edge-{self.tier}", self.name, config.log)
         self.link = Link(run_dir / "control.sock", member, config.control, self.log)
         self.spans = SpanRing()
         self.metrics = Registry()

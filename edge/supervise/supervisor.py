@@ -55,7 +55,7 @@ class Supervisor:
     """Owns the workers of one tier."""
 
     def __init__(self, tier: str, specs: tuple[Spec, ...], config: Config, run_dir: Path) -> None:
-        self._log = Log("edge-supervisor", tier)
+        self._log = Log("edge-supervisor", f"{tier} (parent)", config.log)
         self._tier = tier
         self._config = config
         self._revision = revisions.name(revisions.encode(config))
