@@ -36,6 +36,7 @@ class ControlConfig(Value, frozen=True, kw_only=True):
     outbox_frames_max: Count = 1024  # a reader slower than this is cut, never buffered without bound
     ask_timeout_s: Positive = 1.0
     listen: str = ""  # "host:port" opens mutual TLS to other hosts; empty: the Unix socket only
+    connect: str = ""  # the hub's "host:port" as seen from another host; empty: the Unix socket
 
 
 class DnsConfig(Value, frozen=True, kw_only=True):

@@ -32,7 +32,7 @@ class Decoder:
         self._frame_bytes_max = frame_bytes_max
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> list[Message]:
+    def feed(self, data: bytes | bytearray) -> list[Message]:
         """The messages that `data` completes, in order.  Raises `FrameError`."""
         self._buffer += data
         messages: list[Message] = []

@@ -12,6 +12,7 @@ from pathlib import Path
 import trio
 
 from edge.common.config import ControlConfig
+from edge.common.control_tls import CONTROL_NAME, link_context
 from edge.common.errors import EdgeError, FrameError
 from edge.common.framing import Decoder, encode
 from edge.common.link import LinkState, backoff_s
@@ -33,7 +34,7 @@ class Link(LinkState):
         self._path = path
         self._config = config
         self._log = log
-        self._stream: trio.SocketStream | None = None
+        self._stream: trio.abc.Stream | None = None
         self._writing = trio.Lock()  # beats, answers and reports are sent by several tasks
         self._changed = trio.Event()
 
@@ -47,8 +48,8 @@ class Link(LinkState):
         while True:
             try:
                 with trio.fail_after(CONNECT_TIMEOUT_S):
-                    stream = await _connect(self._path)
-            except (OSError, trio.TooSlowError):
+                    stream = await _connect(self._path, self._config)
+            except (OSError, ValueError, trio.TooSlowError, trio.BrokenResourceError):
                 await trio.sleep(backoff_s(attempt, random.random()))
                 attempt += 1
                 continue
@@ -69,7 +70,7 @@ class Link(LinkState):
             await trio.sleep(backoff_s(attempt, random.random()))
             attempt += 1
 
-    async def _converse(self, stream: trio.SocketStream) -> None:
+    async def _converse(self, stream: trio.abc.Stream) -> None:
         decoder = Decoder(self._config.frame_bytes_max)
         self._stream = stream
         await self._send(self.hello(VERSION))
@@ -129,7 +130,13 @@ class Link(LinkState):
             await stream.send_all(frame)
 
 
-async def _connect(path: Path) -> trio.SocketStream:
+async def _connect(path: Path, config: ControlConfig) -> trio.abc.Stream:
+    if config.connect:
+        host, _, port = config.connect.rpartition(":")
+        plain = await trio.open_tcp_stream(host, int(port))
+        stream = trio.SSLStream(plain, link_context(path.parent), server_hostname=CONTROL_NAME)
+        await stream.do_handshake()
+        return stream
     unix = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         await unix.connect(str(path))

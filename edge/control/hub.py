@@ -9,6 +9,7 @@ request's path: while it is away, everybody serves on.
 import itertools
 import os
 import socket
+import ssl
 import struct
 import time
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ import msgpack
 import msgspec
 import trio
 
+from edge.common.control_tls import hub_context
 from edge.common.errors import FrameError
 from edge.common.framing import Decoder, encode
 from edge.common.messages import (
@@ -55,7 +57,8 @@ class _Conversation:
     """One accepted link."""
 
     number: int
-    stream: trio.SocketStream
+    stream: trio.abc.Stream
+    scope: trio.CancelScope
     outbox: trio.MemorySendChannel[Message]
     inbox: trio.MemoryReceiveChannel[Message]
     name: str = ""
@@ -97,28 +100,38 @@ class Hub:
         self._saved = b""
         self.journal = Journal()
 
-    async def run(self, listener: socket.socket) -> None:
-        """Accept links until cancelled."""
+    async def run(self, unix: socket.socket, tcp: socket.socket | None = None) -> None:
+        """Accept links, over TCP with mutual TLS only, until cancelled."""
         self._membership.begin(trio.current_time())
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._sweep)
-            acceptor = trio.socket.from_stdlib_socket(listener)
+            if tcp is not None:
+                nursery.start_soon(self._accept, tcp, hub_context(self._process.run_dir))
+            await self._accept(unix, None)
+
+    async def _accept(self, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
+        acceptor = trio.socket.from_stdlib_socket(listener)
+        async with trio.open_nursery() as nursery:
             while True:
                 connection, _ = await acceptor.accept()
-                if self._open >= LINKS_MAX or not _same_user(connection):
+                if self._open >= LINKS_MAX or not (tls or _same_user(connection)):
                     connection.close()
-                    continue
-                nursery.start_soon(self._converse, trio.SocketStream(connection))
+                elif tls is None:
+                    nursery.start_soon(self._converse, trio.SocketStream(connection))
+                else:
+                    stranger = trio.SocketStream(connection)
+                    nursery.start_soon(self._converse, trio.SSLStream(stranger, tls, server_side=True))
 
-    async def _converse(self, stream: trio.SocketStream) -> None:
+    async def _converse(self, stream: trio.abc.Stream) -> None:
         outbox, inbox = trio.open_memory_channel[Message](self._config.outbox_frames_max)
-        conversation = _Conversation(next(self._numbers), stream, outbox, inbox)
+        conversation = _Conversation(next(self._numbers), stream, trio.CancelScope(), outbox, inbox)
         self._open += 1
         try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._write, conversation)
-                await self._read(conversation, nursery)
-                nursery.cancel_scope.cancel()
+            with conversation.scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._write, conversation)
+                    await self._read(conversation, nursery)
+                    nursery.cancel_scope.cancel()
         except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         except* FrameError as group:
@@ -302,7 +315,7 @@ class Hub:
         except trio.WouldBlock:
             # Never buffer without bound: it may rejoin when it reads again.
             self._note("link.slow", conversation.name, "cut: its outbox is full")
-            conversation.stream.socket.close()
+            conversation.scope.cancel()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
 
@@ -334,7 +347,7 @@ class Hub:
             conversation = self._links.pop(name, None)
             self._note("member.silent", name, "missed its beats")
             if conversation is not None:
-                conversation.stream.socket.close()
+                conversation.scope.cancel()
 
     def _save(self) -> None:
         data: bytes = msgpack.packb(msgspec.to_builtins(self._membership.durable))
@@ -347,7 +360,7 @@ async def serve(process: Process) -> None:
     """The control process's entry point."""
     hub = Hub(process)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(hub.run, process.sockets["control"])
+        nursery.start_soon(hub.run, process.sockets["control"], process.sockets.get("control-tcp"))
         process.live(str(process.run_dir / "control.sock"))
         await process.draining.wait()
         nursery.cancel_scope.cancel()

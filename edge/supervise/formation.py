@@ -58,8 +58,11 @@ def split_address(address: str) -> tuple[str, int]:
 
 
 def _control(config: Config) -> tuple[Spec, ...]:
-    socket = Listen("control", "unix", "control.sock", backlog=128)
-    return (Spec("hub", "control", "edge.control.hub:serve", listen=(socket,)),)
+    sockets = [Listen("control", "unix", "control.sock", backlog=128)]
+    if config.control.listen:
+        host, port = split_address(config.control.listen)
+        sockets.append(Listen("control-tcp", "tcp", host, port, backlog=128))
+    return (Spec("hub", "control", "edge.control.hub:serve", listen=tuple(sockets)),)
 
 
 def _dns(config: Config) -> tuple[Spec, ...]:

@@ -1,9 +1,9 @@
 """Make the keys and certificates of this edge, once.  [I/O]
 
 A private CA for the phones to trust (`run/ca.pem`), a server certificate for
-the POPs, and the Ed25519 pair with which `login` signs session cookies.  Private
-keys are 0600 in a 0700 directory; L7 needs the server's key and the public half
-of the session key, nothing else.
+the POPs, one for control links from other hosts, and the Ed25519 pair with
+which `login` signs session cookies.  Private keys are 0600 in a 0700 directory;
+L7 needs the server's key and the public half of the session key, nothing else.
 
 Several supervisors start at the same moment, so the work is done under a file
 lock, and what is there already is kept.
@@ -13,8 +13,10 @@ import datetime
 import fcntl
 import ipaddress
 from pathlib import Path
+from typing import Any
 
 from edge.common.config import Config
+from edge.common.control_tls import CONTROL_NAME
 from edge.common.run_files import private_directory, write_atomically
 
 CA_DAYS = 3650
@@ -40,10 +42,14 @@ def _make_missing(run_dir: Path, keys: Path, config: Config) -> list[str]:
     if not (keys / "ca.key").exists() or not (run_dir / "ca.pem").exists():
         _make_ca(run_dir, keys)
         made.append("certificate authority")
-    if not _server_fits(keys, fits) or made:
-        _make_server(run_dir, keys, names, hosts)
+    new_authority = bool(made)
+    if new_authority or not _server_fits(keys, fits):
+        _make_server(run_dir, names, hosts)
         write_atomically(keys / "edge.names", fits.encode())
         made.append("server certificate")
+    if new_authority or not (keys / "control.pem").exists():
+        _make_control(run_dir)
+        made.append("control certificate")
     if not (keys / f"session-{SESSION_KID}.pem").exists():
         make_session_key(keys, SESSION_KID)
         made.append("session key")
@@ -108,18 +114,18 @@ def _make_ca(run_dir: Path, keys: Path) -> None:
     write_atomically(run_dir / "ca.pem", certificate.public_bytes(serialization.Encoding.PEM), 0o644)
 
 
-def _make_server(run_dir: Path, keys: Path, names: set[str], hosts: set[str]) -> None:
+def _make_leaf(run_dir: Path, stem: str, alternatives: list[Any], usages: list[Any]) -> None:
+    """`keys/<stem>.pem` and `.key`, signed by our CA."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
+    keys = run_dir / "keys"
     authority = x509.load_pem_x509_certificate((run_dir / "ca.pem").read_bytes())
     signer = serialization.load_pem_private_key((keys / "ca.key").read_bytes(), None)
     assert isinstance(signer, ec.EllipticCurvePrivateKey)
     key = ec.generate_private_key(ec.SECP256R1())
-    alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in sorted(names)]
-    alternatives += [x509.IPAddress(ipaddress.ip_address(host)) for host in sorted(hosts)]
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, sorted(names)[-1])])
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"edge {stem}")])
     certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -130,7 +136,7 @@ def _make_server(run_dir: Path, keys: Path, names: set[str], hosts: set[str]) ->
         .not_valid_after(_now() + datetime.timedelta(days=SERVER_DAYS))
         .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
@@ -139,8 +145,23 @@ def _make_server(run_dir: Path, keys: Path, names: set[str], hosts: set[str]) ->
     )
     # Key first: a worker that reloads in between finds a pair that does not fit and
     # keeps the old one, instead of a certificate whose key is gone.
-    write_atomically(keys / "edge.key", _private_pem(key))
-    write_atomically(keys / "edge.pem", certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+    write_atomically(keys / f"{stem}.key", _private_pem(key))
+    write_atomically(keys / f"{stem}.pem", certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+
+
+def _make_server(run_dir: Path, names: set[str], hosts: set[str]) -> None:
+    from cryptography import x509
+
+    alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in sorted(names)]
+    alternatives += [x509.IPAddress(ipaddress.ip_address(host)) for host in sorted(hosts)]
+    _make_leaf(run_dir, "edge", alternatives, [x509.oid.ExtendedKeyUsageOID.SERVER_AUTH])
+
+
+def _make_control(run_dir: Path) -> None:
+    from cryptography import x509
+
+    both = [x509.oid.ExtendedKeyUsageOID.SERVER_AUTH, x509.oid.ExtendedKeyUsageOID.CLIENT_AUTH]
+    _make_leaf(run_dir, "control", [x509.DNSName(CONTROL_NAME)], both)
 
 
 def _private_pem(key: object) -> bytes:

@@ -1,15 +1,23 @@
 """The hub and real links to it, over Unix sockets."""
 
+import ssl
+
 import msgspec
+import pytest
 import trio
 import trio.lowlevel
 
 from edge.cli.hub import ask, command
 from edge.common import revision
 from edge.common.config import Config
+from edge.common.control_tls import CONTROL_NAME
 from edge.common.framing import encode
 from edge.common.messages import VERSION, Hello, Member
 from edge.common.process import Process
+from edge.control.hub import Hub
+from edge.supervise.formation import Listen
+from edge.supervise.keys import ensure_keys
+from edge.supervise.sockets import bind
 from tests.kit.hubs import CONFIG, running_hub, until
 
 
@@ -165,3 +173,33 @@ async def test_bans_and_weights_survive_the_hub(tmp_path) -> None:
         bans = await trio.to_thread.run_sync(lambda: ask(tmp_path, "bans"))
 
     assert [ban["network"] for ban in bans] == ["203.0.113.9"]
+
+
+async def test_another_host_joins_by_mutual_tls_and_a_stranger_does_not(tmp_path) -> None:
+    """The control channel can drain and ban, so TCP needs more than an address."""
+    ensure_keys(tmp_path, CONFIG)
+    tcp = bind(Listen("control-tcp", "tcp", "127.0.0.1"), tmp_path, 0)
+    unix = bind(Listen("control", "unix", "control.sock"), tmp_path, 0)
+    port = tcp.getsockname()[1]
+    far = msgspec.structs.replace(
+        CONFIG, control=msgspec.structs.replace(CONFIG.control, connect=f"127.0.0.1:{port}")
+    )
+    hub = Hub(Process.for_test(CONFIG, tmp_path, name="hub", tier="control"))
+    member = Process.for_test(far, tmp_path, name="l7-far", tier="l7")
+    stranger = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hub.run, unix, tcp)
+        nursery.start_soon(member.link.run)
+        await until(lambda: member.link.connected)
+
+        plain = await trio.open_tcp_stream("127.0.0.1", port)
+        stream = trio.SSLStream(plain, stranger, server_hostname=CONTROL_NAME)
+        with pytest.raises(trio.BrokenResourceError):  # noqa: PT012
+            await stream.send_all(encode(Hello(version=VERSION, member=member.link.member), 1 << 20))
+            while await stream.receive_some(1024):
+                pass
+
+        assert [one.name for one in hub._membership.members()] == ["l7-far"]
+        nursery.cancel_scope.cancel()
+    tcp.close()
+    unix.close()
