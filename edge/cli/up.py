@@ -45,7 +45,7 @@ def up(*, procfile: Path = Path("Procfile")) -> None:
 
 
 def _refuse_obstacles(config: Config, run_dir: Path) -> None:
-    from edge.cli.preflight import preflight
+    from edge.common.preflight_facts import preflight
 
     problems = preflight(config, run_dir)
     if problems:
