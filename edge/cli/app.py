@@ -25,6 +25,7 @@ WORDS = {
     "weight": ("edge.cli.operate", "weight"),
     "kill": ("edge.cli.operate", "kill"),
     "deploy": ("edge.cli.operate", "deploy"),
+    "reload": ("edge.cli.operate", "reload"),
     "ban": ("edge.cli.operate", "ban"),
     "unban": ("edge.cli.operate", "unban"),
     "load": ("edge.cli.load", "app"),

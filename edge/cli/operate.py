@@ -13,6 +13,8 @@ import cyclopts
 import orjson
 
 from edge.cli.hub import CommandRefused, ask, command, run_dir_from_environment
+from edge.common import revision as revisions
+from edge.common.config_file import load
 
 DEPLOY_TIMEOUT_S = 20.0
 
@@ -48,6 +50,16 @@ def ban(
 def unban(network: str = "*") -> None:
     """Forgive NETWORK, or everybody."""
     print(command(run_dir_from_environment(), "*", "unban", network=network))
+
+
+def reload() -> None:
+    """Check edge.toml and give it to every running process, without a restart.
+
+    Addresses, ports and numbers of processes take effect at the next start.
+    """
+    data = revisions.encode(load(Path(os.environ.get("EDGE_CONFIG", "edge.toml"))))
+    name = revisions.name(data)
+    print(command(run_dir_from_environment(), "*", "reload", config=data, revision=name))
 
 
 def kill(target: str) -> None:
