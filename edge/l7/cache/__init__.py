@@ -1,0 +1,1 @@
+"""The shared cache of RFC 9111, in memory."""
