@@ -1,0 +1,1 @@
+"""Which endpoint next?  One interface, seven answers, shared by L4 and L7."""
