@@ -12,8 +12,9 @@ all and needs no framing.
 The L4 keeps its own copy of a descriptor until `taken` covers it, so a worker
 that dies first costs nobody a connection: the L4 gives it to the next worker.
 `open` is the worker's whole truth (connections of any L4), which makes "least
-connections" right again after a worker or an L4 was restarted; `closed` names
-the sequences that ended, from which the L4 frees what each source may hold.
+connections" right again after a worker or an L4 was restarted; `closed` gives
+back the tickets of the records whose connections ended, from which the L4 frees
+what each source may hold.
 
 A worker gathers credits for up to `CREDIT_DELAY_S`: one wake-up of the L4 then
 pays for many connections.
@@ -65,6 +66,7 @@ class Handover(NamedTuple):
     candidates: int
     decided_ns: int
     epoch: int  # under which the L4 was active
+    ticket: int = 0  # the L4's own number for this connection, to be given back in `closed`
 
 
 class Credit(NamedTuple):
@@ -72,7 +74,7 @@ class Credit(NamedTuple):
 
     taken: int  # the highest sequence whose descriptor the worker holds; 0 before the first
     open: int  # connections the worker holds now, from every L4
-    closed: Sequence[int] = ()  # sequences of this link whose connections have ended
+    closed: Sequence[int] = ()  # tickets of this link's connections that have ended
     draining: bool = False  # give me no more
 
 
@@ -101,7 +103,7 @@ def decode_batch(data: bytes, descriptors: int) -> tuple[int, list[Handover]]:
 
 
 def encode_credit(credit: Credit) -> bytes:
-    """One message; `closed` holds at most `CLOSED_MAX` sequences, the rest waits for the next."""
+    """One message; `closed` holds at most `CLOSED_MAX` tickets, the rest waits for the next."""
     assert len(credit.closed) <= CLOSED_MAX, "split a credit that names more closed connections"
     return cast(bytes, msgpack.packb(credit._asdict()))
 
@@ -130,4 +132,5 @@ def _is_sound(record: Handover) -> bool:
         and type(record.accepted_ns) is int
         and type(record.decided_ns) is int
         and type(record.epoch) is int
+        and type(record.ticket) is int
     )

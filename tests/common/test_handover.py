@@ -33,6 +33,7 @@ RECORD = Handover(
     candidates=2,
     decided_ns=2_000,
     epoch=3,
+    ticket=17,
 )
 
 numbers = st.integers(min_value=0, max_value=2**63 - 1)
@@ -51,6 +52,7 @@ records = st.builds(
     candidates=numbers,
     decided_ns=numbers,
     epoch=numbers,
+    ticket=numbers,
 )
 
 
