@@ -1,0 +1,173 @@
+"""Bytes from and to one peer, over TCP or TLS, without a thread or a cancel scope.  [I/O]
+
+Try first, wait only when the socket says so.  A wait is `trio.lowlevel`'s bare
+`wait_readable`: Trio's streams and `SSLStream` would add a lock, a checkpoint
+and, for TLS, two more copies of every byte.
+
+Deadlines: a `Transport` has a time until which the peer must have done
+something, and a phase that says what.  One task of the worker walks all of them
+(`expire`).  It does not cancel: it shuts the socket's reading or both sides, and
+the task that waits wakes up with an end of file and finds `expired` set.  So a
+deadline costs one assignment and no cancel scope.
+"""
+
+import math
+import socket
+import ssl
+from typing import Final
+
+import trio
+
+# TLS hands out at most one record of 16 KiB at a time.
+TLS_READ_BYTES: Final = 16 * 1024
+# What one write call may hold.  Larger writes would make OpenSSL encrypt all of it before the peer has
+# read any, and hide from the deadline walker whether the peer reads at all.
+WRITE_BYTES: Final = 64 * 1024
+
+# What we wait for; the walker's table of patience.
+IDLE, HEAD, BODY, WRITE, UPSTREAM, HANDSHAKE, TUNNEL = (
+    "idle", "head", "body", "write", "upstream", "handshake", "tunnel",
+)  # fmt: skip
+
+Plain = socket.socket
+_WANT_READ: Final = (BlockingIOError, ssl.SSLWantReadError)
+
+
+class PeerGone(Exception):
+    """The peer closed or reset while we wrote to it; there is nobody to tell."""
+
+
+class Transport:
+    """One non-blocking socket."""
+
+    __slots__ = (
+        "_expire_how",
+        "bytes_in",
+        "bytes_out",
+        "deadline",
+        "expired",
+        "phase",
+        "read_bytes",
+        "sock",
+        "tls",
+    )
+
+    def __init__(self, sock: socket.socket, read_bytes: int = 64 * 1024) -> None:
+        self.sock = sock
+        self.tls = isinstance(sock, ssl.SSLSocket)
+        self.read_bytes = read_bytes
+        self.deadline = math.inf
+        self.phase = HEAD
+        self.expired = ""
+        self.bytes_in = 0
+        self.bytes_out = 0
+
+    async def handshake(self) -> None:
+        """TLS.  Raises `ssl.SSLError` or `OSError`; OpenSSL has then sent its alert itself."""
+        assert isinstance(self.sock, ssl.SSLSocket)
+        while True:
+            try:
+                self.sock.do_handshake()
+                return
+            except ssl.SSLWantReadError:
+                await trio.lowlevel.wait_readable(self.sock)
+            except ssl.SSLWantWriteError:
+                await trio.lowlevel.wait_writable(self.sock)
+
+    async def wait(self) -> None:
+        """Until there is something to read: for a moment at which trying first would be in vain."""
+        sock = self.sock
+        if isinstance(sock, ssl.SSLSocket) and sock.pending():
+            return
+        await trio.lowlevel.wait_readable(sock)
+
+    async def receive(self) -> bytes:
+        """The next bytes, b"" at the end (also when it was reset or ended by the walker)."""
+        while True:
+            try:
+                data = self.sock.recv(self.read_bytes)
+            except _WANT_READ:
+                await trio.lowlevel.wait_readable(self.sock)
+            except ssl.SSLWantWriteError:
+                await trio.lowlevel.wait_writable(self.sock)
+            except OSError:
+                return b""
+            else:
+                self.bytes_in += len(data)
+                return data
+
+    def receive_now(self) -> bytes | None:
+        """The next bytes if there are any, None if not yet, b"" at the end."""
+        try:
+            data = self.sock.recv(self.read_bytes)
+        except (*_WANT_READ, ssl.SSLWantWriteError):
+            return None
+        except OSError:
+            return b""
+        self.bytes_in += len(data)
+        return data
+
+    async def send(self, data: bytes) -> None:
+        """All of `data`.  Raises `PeerGone`."""
+        try:
+            if len(data) <= WRITE_BYTES:
+                sent = self.sock.send(data)
+                if sent == len(data):
+                    self.bytes_out += sent
+                    return
+            else:
+                sent = 0
+        except (*_WANT_READ, ssl.SSLWantWriteError):
+            sent = 0
+        except OSError as error:
+            raise PeerGone from error
+        await self._send_rest(memoryview(data), sent)
+
+    async def _send_rest(self, data: memoryview, sent: int) -> None:
+        self.bytes_out += sent
+        while sent < len(data):
+            try:
+                count = self.sock.send(data[sent : sent + WRITE_BYTES])
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                await trio.lowlevel.wait_writable(self.sock)
+            except ssl.SSLWantReadError:
+                await trio.lowlevel.wait_readable(self.sock)
+            except OSError as error:
+                raise PeerGone from error
+            else:
+                sent += count
+                self.bytes_out += count
+
+    def expire(self) -> None:
+        """The deadline has passed: wake who waits on this socket, with an end of file."""
+        self.expired = self.phase
+        self.deadline = math.inf
+        # Who is slow to send may still be told so; who does not read cannot be.
+        how = socket.SHUT_RDWR if self.phase in (WRITE, UPSTREAM) else socket.SHUT_RD
+        try:
+            # Not SSLSocket.shutdown(), which would throw the TLS state away.
+            socket.socket.shutdown(self.sock, how)
+        except OSError:
+            pass  # it ended in this very moment
+
+    def end_sending(self) -> None:
+        """Say that nothing more comes: close_notify where there is TLS, then FIN.
+
+        RFC 9112 section 9.6: half-close first, so that bytes the peer still sends do not
+        make the kernel reset the connection and destroy our answer on its way.
+        """
+        try:
+            if isinstance(self.sock, ssl.SSLSocket) and not self.expired:
+                try:
+                    self.sock._sslobj.shutdown()  # type: ignore[attr-defined]
+                except ssl.SSLError:
+                    pass  # WantRead: our close_notify is out, theirs is not awaited
+            socket.socket.shutdown(self.sock, socket.SHUT_WR)
+        except (OSError, AttributeError, ValueError):
+            pass
+
+    def close(self) -> None:
+        """Give the descriptor back; whoever waits on it is woken with `trio.ClosedResourceError`."""
+        if self.sock.fileno() >= 0:
+            trio.lowlevel.notify_closing(self.sock)
+            self.sock.close()
