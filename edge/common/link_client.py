@@ -7,13 +7,15 @@ back-off until the hub is there.
 
 import random
 import socket
+import uuid
 from pathlib import Path
+from typing import Any
 
 import trio
 
 from edge.common.config import ControlConfig
 from edge.common.control_tls import CONTROL_NAME, link_context
-from edge.common.errors import EdgeError, FrameError
+from edge.common.errors import EdgeError, FrameError, LinkLost
 from edge.common.framing import Decoder, encode
 from edge.common.link import LinkState, backoff_s
 from edge.common.log import Log
@@ -22,6 +24,10 @@ from edge.common.messages import VERSION, Answer, Ask, Command, Done, Member, Me
 READ_BYTES = 64 * 1024
 # A hub that is up answers in microseconds; one that is frozen must not hold us.
 CONNECT_TIMEOUT_S = 2.0
+# What a hub takes longer for than the round's own timeout it will not answer at all.
+REPLY_SLACK_S = 1.0
+# A page that asks faster than the edge answers must not pile up questions.
+QUESTIONS_MAX = 64
 # How soon a report goes out.  A ban has to reach every L4 within a second.
 FLUSH_S = 0.05
 
@@ -37,10 +43,32 @@ class Link(LinkState):
         self._stream: trio.abc.Stream | None = None
         self._writing = trio.Lock()  # beats, answers and reports are sent by several tasks
         self._changed = trio.Event()
+        self._questions: dict[str, _Question] = {}
 
     def announce(self) -> None:
         """Send a beat now instead of at the next turn of the clock."""
         self._changed.set()
+
+    async def ask(self, topic: str, *, target: str = "*", timeout_s: float = 1.0, **args: Any) -> Any:
+        """What the others remember, by process name; "status", "journal" and "bans" from the hub itself.
+
+        Raises `LinkLost` when no hub answers in time.
+        """
+        number = uuid.uuid4().hex
+        question = Ask(id=number, topic=topic, target=target, args=args, timeout_s=timeout_s)
+        answer = await self._question(question, timeout_s + REPLY_SLACK_S)
+        assert isinstance(answer, Answer), "the hub answers an Ask with an Answer"
+        return answer.value
+
+    async def command(self, target: str, action: str, *, timeout_s: float = 10.0, **args: Any) -> Done:
+        """Have `target` do `action`; `ok` and `detail` of the reply say what became of it.
+
+        Raises `LinkLost` when no hub answers in time.
+        """
+        order = Command(id=uuid.uuid4().hex, target=target, action=action, args=args)
+        done = await self._question(order, timeout_s)
+        assert isinstance(done, Done), "the hub answers a Command with a Done"
+        return done
 
     async def run(self) -> None:
         """Stay linked until cancelled."""
@@ -79,6 +107,9 @@ class Link(LinkState):
             nursery.start_soon(self._flush_reports)
             while data := await stream.receive_some(READ_BYTES):
                 for message in decoder.feed(data):
+                    if isinstance(message, Answer | Done):
+                        self._hear(message)
+                        continue
                     request = self.receive(message)
                     if request is not None:
                         # Own task: a slow drain must not hold up the next beat or ban.
@@ -117,6 +148,30 @@ class Link(LinkState):
                 detail, ok = f"bad arguments for {request.action}: {error!r}", False
         await self._send(Done(id=request.id, name=name, ok=ok, detail=detail))
 
+    async def _question(self, message: Ask | Command, timeout_s: float) -> Answer | Done:
+        if not self.connected:
+            raise LinkLost("the hub is away")
+        if len(self._questions) >= QUESTIONS_MAX:
+            raise LinkLost(f"{QUESTIONS_MAX} questions wait for the hub already")
+        question = self._questions[message.id] = _Question()
+        try:
+            with trio.move_on_after(timeout_s):
+                await self._send(message)
+                await question.answered.wait()
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            raise LinkLost("the hub went away") from error
+        finally:
+            del self._questions[message.id]
+        if question.reply is None:
+            raise LinkLost(f"the hub gave no answer within {timeout_s:g} s")
+        return question.reply
+
+    def _hear(self, reply: Answer | Done) -> None:
+        question = self._questions.get(reply.id)
+        if question is not None:
+            question.reply = reply
+            question.answered.set()
+
     async def _send(self, message: Message) -> None:
         stream = self._stream
         if stream is None:
@@ -128,6 +183,16 @@ class Link(LinkState):
             return
         async with self._writing:
             await stream.send_all(frame)
+
+
+class _Question:
+    """One of ours that the hub has not answered yet."""
+
+    __slots__ = ("answered", "reply")
+
+    def __init__(self) -> None:
+        self.answered = trio.Event()
+        self.reply: Answer | Done | None = None
 
 
 async def _connect(path: Path, config: ControlConfig) -> trio.abc.Stream:

@@ -3,8 +3,8 @@
 A tier's `serve(process)` is told who it is and what it may use, announces that
 it is `live()`, works until `draining` is set, and returns once its last request
 is answered.  Everything that all tiers need alike happens here: the control
-link, SIGTERM, answering questions about traces and counters, the event loop's
-lag.
+link, SIGTERM, answering questions about traces and counters, faults to play, the
+event loop's lag.
 """
 
 import os
@@ -18,6 +18,8 @@ import trio
 
 from edge.common import spans as span_codec
 from edge.common.config import Config
+from edge.common.fault_hook import install
+from edge.common.faults import Faults
 from edge.common.link_client import Link
 from edge.common.log import Log
 from edge.common.messages import Member
@@ -61,12 +63,14 @@ class Process:
         self.spans = SpanRing()
         self.metrics = Registry()
         self.draining = trio.Event()
+        self.faults = Faults()
         self._lag = self.metrics.histogram(
             "edge_event_loop_lag_seconds", "How late the event loop woke a sleeper"
         ).child()
         self.metrics.gauge("edge_build_info", "One per process", ("tier", "instance")).child(
             self.tier, self.name
         ).value = 1
+        install(self.faults, self.link, run_dir, self.log)
         self.link.on_revision(self._take_revision)
         self.link.on_ask("trace", self._find_trace)
         self.link.on_ask("metrics", lambda args: self.metrics.snapshot())

@@ -1,0 +1,58 @@
+"""A member that asks: what the console does all day."""
+
+import pytest
+import trio
+
+from edge.common.errors import LinkLost
+from edge.common.process import Process
+from tests.kit.hubs import CONFIG, running_hub, until
+
+
+async def test_a_member_asks_the_others_through_the_hub(tmp_path) -> None:
+    """The console is a member like any other and sees what everybody remembers."""
+    console = Process.for_test(CONFIG, tmp_path, name="console", tier="console")
+    feed = Process.for_test(CONFIG, tmp_path, name="feed-1", tier="service", service="feed")
+    feed.link.on_ask("stats", lambda args: {"in_flight": 3, "seen": args})
+    async with running_hub(tmp_path), trio.open_nursery() as nursery:
+        nursery.start_soon(console.link.run)
+        nursery.start_soon(feed.link.run)
+        await until(lambda: console.link.connected and "feed-1" in console.link.members)
+
+        answers = await console.link.ask("stats", target="feed", after=7)
+        status = await console.link.ask("status")
+
+        assert answers == {"feed-1": {"in_flight": 3, "seen": {"after": 7}}}
+        assert {member["name"] for member in status} == {"console", "feed-1"}
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_member_commands_and_hears_what_became_of_it(tmp_path) -> None:
+    """A refusal comes back as one, with its reason."""
+    console = Process.for_test(CONFIG, tmp_path, name="console", tier="console")
+    feed = Process.for_test(CONFIG, tmp_path, name="feed-1", tier="service", service="feed")
+    async with running_hub(tmp_path), trio.open_nursery() as nursery:
+        nursery.start_soon(console.link.run)
+        nursery.start_soon(feed.link.run)
+        await until(lambda: console.link.connected and "feed-1" in console.link.members)
+
+        added = await console.link.command("feed-1", "fault", id="f1", kind="latency", amount=300, for_s=5)
+        refused = await console.link.command(
+            "feed-1", "fault", id="f2", kind="latency", amount=300, for_s=1e9
+        )
+        faults = await console.link.ask("faults", target="feed-1")
+        cleared = await console.link.command("*", "fault", do="clear")
+
+        assert added.ok and "300 ms" in added.detail
+        assert not refused.ok and "600" in refused.detail
+        assert [fault["id"] for fault in faults["feed-1"]] == ["f1"]
+        assert cleared.ok
+        assert not feed.faults.armed
+        nursery.cancel_scope.cancel()
+
+
+async def test_without_a_hub_a_question_fails_at_once(tmp_path) -> None:
+    """A page says "the hub is away" instead of hanging."""
+    console = Process.for_test(CONFIG, tmp_path, name="console", tier="console")
+
+    with pytest.raises(LinkLost):
+        await console.link.ask("status")
