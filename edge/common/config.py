@@ -152,6 +152,10 @@ class LimitConfig(Value, frozen=True, kw_only=True):
     key: Literal["source", "account", "route"]
     rate_per_s: Positive
     burst: Count
+    scope: Literal["pop", "worker"] = "pop"  # one limit for all workers of a POP, or for each of them
+    keys_max: int = 100_000  # as HAProxy stick-tables are usually sized; about 150 bytes each
+    ban_after: Count = 0  # refusals of one source within a minute before L4 refuses it; 0: never
+    ban_s: Positive = 60.0
 
 
 class HealthConfig(Value, frozen=True, kw_only=True):

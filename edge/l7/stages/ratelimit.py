@@ -1,0 +1,166 @@
+"""May this source, this account, this route have one more request now?
+
+Each limit of the configuration is a GCRA table (`edge.common.gcra`); a route
+names the limits that hold for it, or takes all.  All of them are asked first
+and charged only if all agree, so a request that one limit refuses costs nothing
+at the others.  An IPv6 source is its /64, which is what one subscriber gets; a
+limit per account passes by those who have none.
+
+The phone is told where it stands (draft-ietf-httpapi-ratelimit-headers-10):
+`RateLimit-Policy` is the same for every request of a route and is formatted
+once; `RateLimit` names for each limit what remains and when it is whole again.
+
+A limit of `scope = "pop"` is one for all workers: see `edge.l7.limits_shared`.
+"""
+
+from collections import deque
+from ipaddress import IPv6Address
+from math import ceil
+from typing import Final
+
+from edge.common.config import LimitConfig
+from edge.common.gcra import Gcra
+from edge.l7.limits_shared import SharedLimits
+from edge.l7.request import Request
+from edge.l7.route import Route
+from edge.l7.stages.offenders import Offenders
+from edge.l7.verdict import CONTINUE, Answer
+
+PROBLEM_TYPE: Final = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+_SUBSCRIBER_BITS: Final = 64
+_PREFIXES_MAX: Final = 4096
+_BANS_WAITING_MAX: Final = 256
+
+
+class _Limit:
+    """One limit, ready to be asked."""
+
+    __slots__ = ("config", "label", "offenders", "policy", "shared", "table")
+
+    def __init__(self, config: LimitConfig) -> None:
+        self.config = config
+        self.table = Gcra(config.rate_per_s, config.burst, config.keys_max)
+        self.shared = config.scope == "pop"
+        self.offenders = Offenders(config.ban_after, config.ban_s)
+        self.label = f'"{config.name}"'.encode()
+        # The draft counts in whole seconds; a burst that refills faster is stated for one second.
+        window_s = max(1, round(config.burst / config.rate_per_s))
+        quota = max(config.burst, round(config.rate_per_s * window_s))
+        self.policy = b"%b;q=%d;w=%d" % (self.label, quota, window_s)
+
+
+class RateLimits:
+    """The stage: lets pass and charges, or answers 429."""
+
+    def __init__(self, configs: tuple[LimitConfig, ...]) -> None:
+        self._limits = {config.name: _Limit(config) for config in configs}
+        self._plans: dict[Route | None, tuple[tuple[_Limit, ...], bytes]] = {}
+        self._prefixes: dict[str, str] = {}
+        self.shared = self._share()
+        self.bans: deque[tuple[str, float]] = deque(maxlen=_BANS_WAITING_MAX)  # source, seconds: for L4
+        self.refused: dict[str, int] = dict.fromkeys(self._limits, 0)
+
+    def reload(self, configs: tuple[LimitConfig, ...]) -> None:
+        """Use other limits; a limit that did not change keeps its table."""
+        old = self._limits
+        self._limits = {
+            config.name: known
+            if (known := old.get(config.name)) is not None and known.config == config
+            else _Limit(config)
+            for config in configs
+        }
+        self._plans.clear()
+        self.shared = self._share()
+        self.refused = {name: self.refused.get(name, 0) for name in self._limits}
+
+    def __call__(self, request: Request, now: float, unix_now: float) -> Answer | None:
+        """Ask all limits, then charge all."""
+        limits, policy = self._plans.get(request.route) or self._plan(request.route)
+        if not limits:
+            return CONTINUE
+        keys: list[tuple[_Limit, str]] = []
+        for limit in limits:
+            key = self._key(limit.config.key, request)
+            if not key:
+                continue
+            wait_s = limit.table.wait_s(key, now)
+            if wait_s:
+                return self._refuse(request, limit, key, wait_s, policy, now)
+            keys.append((limit, key))
+        shared = self.shared
+        states = []
+        for limit, key in keys:
+            table = limit.table
+            if limit.shared:
+                table.spend(key, now, shared.price)
+                shared.granted(limit.config.name, key)
+            else:
+                table.spend(key, now)
+            states.append(
+                b"%b;r=%d;t=%d" % (limit.label, table.remaining(key, now), _seconds(table, key, now))
+            )
+        if states:
+            request.reply_lines += policy + b"ratelimit: " + b", ".join(states) + b"\r\n"
+        return CONTINUE
+
+    def _plan(self, route: Route | None) -> tuple[tuple[_Limit, ...], bytes]:
+        names = route.config.limits if route is not None else None
+        chosen = tuple(limit for name, limit in self._limits.items() if names is None or name in names)
+        line = b"ratelimit-policy: " + b", ".join(limit.policy for limit in chosen) + b"\r\n"
+        if len(self._plans) > 20_000:  # routes of earlier configurations
+            self._plans.clear()
+        self._plans[route] = chosen, line
+        return chosen, line
+
+    def _key(self, kind: str, request: Request) -> str:
+        if kind == "source":
+            source = request.source
+            return source if ":" not in source else self._prefix(source)
+        if kind == "account":
+            return "" if request.account is None else str(request.account)
+        return "" if request.route is None else request.route.name
+
+    def _prefix(self, source: str) -> str:
+        known = self._prefixes.get(source)
+        if known is None:
+            if len(self._prefixes) >= _PREFIXES_MAX:
+                self._prefixes.clear()
+            known = self._prefixes[source] = subscriber(source)
+        return known
+
+    def _refuse(
+        self, request: Request, limit: _Limit, key: str, wait_s: float, policy: bytes, now: float
+    ) -> Answer:
+        name = limit.config.name
+        self.refused[name] += 1
+        if limit.offenders.strike(request.source, now):
+            self.bans.append((request.source, limit.config.ban_s))
+        state = b"%b;r=0;t=%d" % (limit.label, _seconds(limit.table, key, now))
+        return Answer(
+            status=429,
+            reason="RL",
+            detail=f"Too many requests: wait {ceil(wait_s)} s.",
+            why=f"ratelimit: {name} of {limit.config.key} {key} is spent for {wait_s:.3f} s",
+            headers=((b"ratelimit-policy", policy[18:-2]), (b"ratelimit", state)),
+            retry_after_s=wait_s,
+            problem_type=PROBLEM_TYPE,
+        )
+
+    def _share(self) -> SharedLimits:
+        return SharedLimits({name: limit.table for name, limit in self._limits.items() if limit.shared})
+
+
+def subscriber(source: str) -> str:
+    """The network that one subscriber has: an IPv4 address, or an IPv6 /64."""
+    try:
+        address = IPv6Address(source.partition("%")[0])
+    except ValueError:
+        return source
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    network = int(address) >> _SUBSCRIBER_BITS << _SUBSCRIBER_BITS
+    return f"{IPv6Address(network)}/{_SUBSCRIBER_BITS}"
+
+
+def _seconds(table: Gcra, key: str, now: float) -> int:
+    return ceil(table.full_in_s(key, now))
