@@ -1,0 +1,1 @@
+"""toy: a server with a known capacity, for the labs."""

@@ -1,0 +1,1 @@
+"""toynext: the next release of toy, for the lab about canaries."""
