@@ -37,10 +37,9 @@ class Place:
 class Target:
     """Which values a link looks at.
 
-    `collection` is upper case ("ARGS").  `key` picks one entry (lower case), `pattern` picks entries by regular
-    expression; with neither, the whole collection is meant.  `count`: look at the number of entries instead.
-    `exclude`: take these entries away again.
-    """
+    `collection` is upper case ("ARGS").  `key` picks one entry (lower case), `pattern` picks entries by
+    regular expression; with neither, the whole collection is meant.  `count`: look at the number of entries
+    instead.  `exclude`: take these entries away again."""
 
     collection: str
     key: bytes | None = None
@@ -82,7 +81,8 @@ class Macro:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """One test.  `name` is lower case; `phrases` holds the lines of the file that `pmFromFile` and friends named."""
+    """One test.  `name` is lower case; `phrases` holds the lines of the file that `pmFromFile` and friends
+    named."""
 
     name: str
     argument: Macro
@@ -104,7 +104,8 @@ class SetVar:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Change how the rest of this transaction is inspected (`ctl:`).  `value` may still name a target after `;`."""
+    """Change how the rest of this transaction is inspected (`ctl:`).  `value` may still name a target after
+    `;`."""
 
     name: str
     value: str
@@ -112,7 +113,8 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One test of a chain, and what happens each time it matches.  `operator` None: matches unconditionally."""
+    """One test of a chain, and what happens each time it matches.  `operator` None: matches
+    unconditionally."""
 
     targets: tuple[Target, ...]
     operator: Operator | None

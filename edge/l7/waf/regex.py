@@ -1,12 +1,12 @@
 r"""How does an operator's regular expression meet a hostile request without hanging the worker?
 
-Only RE2 ever runs a pattern that came out of a rule file: linear time in the text, whatever the pattern.  The price is
-no look-around and no back-references; the Core Rule Set 4 is written for that.
+Only RE2 ever runs a pattern that came out of a rule file: linear time in the text, whatever the pattern.  The
+price is no look-around and no back-references; the Core Rule Set 4 is written for that.
 
-Meaning of a pattern (what CRS expects, and Coraza and ModSecurity 2 agree on): bytes, Latin-1, the dot matches a newline, `^` and
-`$` are the ends of the text.  Two spellings PCRE has and RE2 lacks are translated because they do not change what
-matches at all: possessive quantifiers and atomic groups only forbid backtracking, and RE2 has none.
-"""
+Meaning of a pattern (what CRS expects, and Coraza and ModSecurity 2 agree on): bytes, Latin-1, the dot
+matches a newline, `^` and `$` are the ends of the text.  Two spellings PCRE has and RE2 lacks are translated
+because they do not change what matches at all: possessive quantifiers and atomic groups only forbid
+backtracking, and RE2 has none."""
 
 from collections.abc import Iterator
 
@@ -31,7 +31,8 @@ def options(memory_bytes: int = PATTERN_MEMORY_BYTES) -> re2.Options:
 
 
 def tokens(pattern: bytes) -> Iterator[tuple[bytes, bool]]:
-    """Cut a pattern into `(piece, inside a character class)`; escapes stay whole.  The pieces add up to the pattern."""
+    """Cut a pattern into `(piece, inside a character class)`; escapes stay whole.  The pieces add up to the
+    pattern."""
     at, end, in_class = 0, len(pattern), False
     while at < end:
         if pattern[at] == 0x5C and at + 1 < end:
@@ -40,7 +41,11 @@ def tokens(pattern: bytes) -> Iterator[tuple[bytes, bool]]:
             continue
         byte = pattern[at : at + 1]
         if in_class:
-            if byte == b"[" and pattern[at + 1 : at + 2] == b":" and (close := pattern.find(b":]", at + 2)) != -1:
+            if (
+                byte == b"["
+                and pattern[at + 1 : at + 2] == b":"
+                and (close := pattern.find(b":]", at + 2)) != -1
+            ):
                 yield pattern[at : close + 2], True
                 at = close + 2
                 continue
@@ -108,8 +113,8 @@ class Pattern:
     __slots__ = ("_match", "groups", "source")
 
     def __init__(self, compiled: "re2._Regexp", source: bytes) -> None:
-        # The wrapper builds a generator and a match object per search, which costs more than the search itself on short
-        # text.  The method underneath returns the spans directly.
+        # The wrapper builds a generator and a match object per search, which costs more than the search
+        # itself on short text.  The method underneath returns the spans directly.
         self._match = compiled._regexp.Match
         self.groups: int = compiled.groups
         self.source = source

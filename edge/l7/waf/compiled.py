@@ -1,0 +1,127 @@
+"""How does one link look at a request?
+
+A `CompiledLink` is a link with everything decided that can be decided at load: where its values come from,
+which function transforms them, which function tests them.  `matches` yields what matched; it changes nothing.
+"""
+
+from collections.abc import Callable, Iterator
+
+from edge.l7.waf.bodies import Items
+from edge.l7.waf.form import Link, Rule, Target
+from edge.l7.waf.operators import Hit, Test, compile_operator
+from edge.l7.waf.regex import compile_pattern
+from edge.l7.waf.transform import pipeline_of
+from edge.l7.waf.variables import COLLECTIONS, Transaction, xml_items
+
+# (collection, key, value after transformations, hit)
+Found = tuple[str, bytes, bytes, Hit]
+_UNCONDITIONAL: Hit = (-1, ())
+
+
+class Source:
+    """One target without its exclusions: the values it stands for."""
+
+    __slots__ = ("collection", "get", "target")
+
+    def __init__(self, target: Target) -> None:
+        self.collection = target.collection
+        self.target = target
+        self.get: Callable[[Transaction], Items] = _counted(target) if target.count else _getter(target)
+
+
+def _getter(target: Target) -> Callable[[Transaction], Items]:
+    collection, key = target.collection, target.key
+    values = COLLECTIONS[collection][0]
+    if collection == "XML":
+        path = key or b"/*"
+        return lambda t: xml_items(t, path)
+    if target.pattern is not None:
+        finds = compile_pattern(b"(?i)" + target.pattern).found
+        return lambda t: [item for item in values(t) if finds(item[0])]
+    if key is None:
+        return values
+    name = key
+    if collection == "REQUEST_HEADERS":
+        return lambda t: [(name, value) for value in t.header(name)]
+    if collection == "RESPONSE_HEADERS":
+        return lambda t: [(name, value) for value in t.answer_header(name)]
+    if collection == "TX":
+        return lambda t: [(name, t.tx[name])] if name in t.tx else []
+    return lambda t: [item for item in values(t) if item[0].lower() == name]
+
+
+def _counted(target: Target) -> Callable[[Transaction], Items]:
+    every = _getter(target)
+    key = target.key or b""
+    return lambda t: [(key, b"%d" % len(every(t)))]
+
+
+def excludes(target: Target) -> Callable[[str, bytes], bool]:
+    """A function that says whether `target` takes `(collection, key)` away."""
+    collection, key = target.collection, target.key
+    if target.pattern is not None:
+        finds = compile_pattern(b"(?i)" + target.pattern).found
+        return lambda name, item: name == collection and finds(item)
+    if key is None:
+        return lambda name, item: name == collection
+    wanted = key
+    return lambda name, item: name == collection and item.lower() == wanted
+
+
+class CompiledLink:
+    """One test, ready to run."""
+
+    __slots__ = ("excluded", "link", "multi", "negated", "pipeline", "sources", "test", "transforms")
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.sources = tuple(Source(target) for target in link.targets if not target.exclude)
+        self.excluded = tuple(excludes(target) for target in link.targets if target.exclude)
+        self.pipeline = pipeline_of(link.transforms)
+        self.transforms = bool(self.pipeline.names)
+        self.multi = link.multi_match and self.transforms
+        self.negated = link.operator is not None and link.operator.negated
+        self.test: Test | None = compile_operator(link.operator) if link.operator is not None else None
+
+    def matches(
+        self, transaction: Transaction, removed: Callable[[str, bytes], bool] | None = None
+    ) -> Iterator[Found]:
+        """Every value that matches, in order.  `removed` takes targets away for this request only."""
+        test, negated = self.test, self.negated
+        if test is None:
+            yield "", b"", b"", _UNCONDITIONAL
+            return
+        pipeline = self.pipeline if self.transforms else None
+        for source in self.sources:
+            for key, value in source.get(transaction):
+                if self.excluded and any(away(source.collection, key) for away in self.excluded):
+                    continue
+                if removed is not None and removed(source.collection, key):
+                    continue
+                if self.multi:
+                    assert pipeline is not None
+                    for text in pipeline.stages(value):
+                        hit = test(text, transaction)
+                        if (hit is None) is negated:
+                            yield source.collection, key, text, hit or (-1, (text,))
+                    continue
+                if pipeline is not None:
+                    value = pipeline(value)
+                hit = test(value, transaction)
+                if (hit is None) is negated:
+                    yield source.collection, key, value, hit or (-1, (value,))
+
+
+class Step:
+    """One rule, ready to run.
+
+    `skip_to` is the position in its phase where the walk goes on after a match, -1: the next one.
+    `rule_is_private`: the variables that a failing chain leaves behind are read by no other rule."""
+
+    __slots__ = ("links", "rule", "rule_is_private", "skip_to")
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        self.links = tuple(CompiledLink(link) for link in rule.links)
+        self.skip_to = -1
+        self.rule_is_private = False

@@ -1,0 +1,253 @@
+"""Which rules match this request, in the order and with the side effects that the rules ask for?
+
+This is the exact engine: it walks steps, evaluates chains, sets variables, applies `ctl`, and writes down
+what matched.  It decides nothing about which steps to walk; `Program` (see `program`) hands it all of them or
+only those that can matter, and both have to come to the same result.
+
+State: one `Run` per request, thrown away after the verdict.
+"""
+
+from collections.abc import Callable, Iterable
+
+from edge.l7.waf.compiled import CompiledLink, Found, Step, excludes
+from edge.l7.waf.expand import expand
+from edge.l7.waf.form import Control, Rule, Selector, SetVar
+from edge.l7.waf.operators import number
+from edge.l7.waf.request import FRAGMENT_BYTES_MAX, Match
+from edge.l7.waf.ruleset import selects
+from edge.l7.waf.seclang import parse_target
+from edge.l7.waf.variables import Transaction
+
+# One request can make at most this many entries in a verdict; the count goes on in the score.
+MATCHES_MAX = 200
+# Variables that one request's rules may create.  CRS makes one per argument at paranoia 3.
+VARIABLES_MAX = 4000
+
+Away = Callable[[str, bytes], bool]
+
+
+class Run:
+    """One request on its way through the rules."""
+
+    __slots__ = (
+        "allowed",
+        "blocked_by",
+        "dirty",
+        "engine_off",
+        "excluded",
+        "found",
+        "points",
+        "removed",
+        "removed_targets",
+        "stop_on_block",
+        "transaction",
+    )
+
+    def __init__(self, transaction: Transaction, stop_on_block: bool) -> None:
+        self.transaction = transaction
+        self.stop_on_block = stop_on_block
+        self.found: list[Match] = []
+        self.blocked_by: Rule | None = None
+        self.allowed = False
+        self.engine_off = False
+        self.points = 0
+        # A rule has changed variables that others read, so nothing known in advance about them holds any
+        # more.
+        self.dirty = False
+        self.removed: list[Selector] = []
+        self.removed_targets: list[tuple[Selector, Away]] = []
+        self.excluded: list[int] = []
+
+    @property
+    def over(self) -> bool:
+        """Nothing that follows can change the verdict."""
+        return self.allowed or self.engine_off or (self.stop_on_block and self.blocked_by is not None)
+
+    def is_removed(self, rule: Rule) -> bool:
+        """Whether a `ctl` or an exclusion switched this rule off for this request."""
+        return any(selects(selector, rule) for selector in self.removed)
+
+
+def walk(steps: Iterable[tuple[int, Step]], run: Run) -> int:
+    """Evaluate steps in order until the end, a block, or the first change of shared variables while clean.
+
+    Returns the position to go on from: -1 when the phase is over.
+    """
+    skip_to = -1
+    was_dirty = run.dirty
+    for position, step in steps:
+        if position < skip_to:
+            continue
+        if run.removed and run.is_removed(step.rule):
+            run.excluded.append(step.rule.id)
+            continue
+        if evaluate(step, run):
+            if step.skip_to > position:
+                skip_to = step.skip_to
+            if run.over:
+                return -1
+        if run.dirty and not was_dirty:
+            return max(position + 1, skip_to)
+    return -1
+
+
+def evaluate(step: Step, run: Run) -> bool:
+    """Run one chain.  True when every link matched."""
+    rule, transaction = step.rule, run.transaction
+    points_before = run.points
+    first: Found | None = None
+    away = _away(rule, run) if run.removed_targets else None
+    touched = False
+    for link in step.links:
+        last: Found | None = None
+        matched_all: list[tuple[bytes, bytes]] = []
+        for found in link.matches(transaction, away if link is step.links[0] else None):
+            last = found
+            if first is None:
+                first = found
+            collection, key, value, hit = found
+            if link.test is not None:
+                transaction.matched = value
+                name = b"%s:%s" % (collection.encode(), key) if key else collection.encode()
+                transaction.matched_name = name
+                matched_all.append((name, value))
+            if link.link.capture and hit[1]:
+                _capture(transaction, hit[1])
+            if link.link.setvars or link.link.controls:
+                touched = True
+                _act(link, rule, run)
+        if last is None:
+            if touched and not step.rule_is_private:
+                run.dirty = True
+            elif touched:
+                run.points = points_before
+            return False
+        transaction.matched_all = matched_all
+    if touched or rule.skip_after or rule.action != "pass":
+        run.dirty = True
+    if rule.log or not rule.bookkeeping:
+        _record(step, run, first, run.points - points_before)
+    if rule.action in {"deny", "drop", "redirect", "block"}:
+        run.blocked_by = run.blocked_by or rule
+    elif rule.action == "allow":
+        run.allowed = True
+    return True
+
+
+def _away(rule: Rule, run: Run) -> Away | None:
+    mine = [away for selector, away in run.removed_targets if selects(selector, rule)]
+    if not mine:
+        return None
+
+    def removed(collection: str, key: bytes) -> bool:
+        if any(away(collection, key) for away in mine):
+            if not run.excluded or run.excluded[-1] != rule.id:
+                run.excluded.append(rule.id)
+            return True
+        return False
+
+    return removed
+
+
+_DIGITS = tuple(b"%d" % digit for digit in range(10))
+
+
+def _capture(transaction: Transaction, groups: tuple[bytes, ...]) -> None:
+    variables = transaction.tx
+    for index, digit in enumerate(_DIGITS):
+        if index < len(groups):
+            variables[digit] = groups[index]
+        else:
+            variables.pop(digit, None)
+
+
+def _act(link: CompiledLink, rule: Rule, run: Run) -> None:
+    for setvar in link.link.setvars:
+        set_variable(setvar, run)
+    for control in link.link.controls:
+        _control(control, run)
+
+
+# Sums that say how bad a match is: CRS 4, CRS 3, and the native rules.
+_POINTS = (b"inbound_anomaly_score_pl", b"anomaly_score_pl", b"edge_detection_score")
+
+
+def set_variable(setvar: SetVar, run: Run) -> None:
+    """Apply one setvar."""
+    variables = run.transaction.tx
+    constant = setvar.name.constant
+    name = (constant if constant is not None else expand(setvar.name, run.transaction)).lower()
+    if setvar.how == "!":
+        variables.pop(name, None)
+        return
+    value = expand(setvar.value, run.transaction)
+    if setvar.how != "=":
+        amount = number(value)
+        if name.startswith(_POINTS) and setvar.how == "+":
+            run.points += amount
+        value = b"%d" % (number(variables.get(name, b"0")) + (amount if setvar.how == "+" else -amount))
+    if name in variables or len(variables) < VARIABLES_MAX:
+        variables[name] = value
+
+
+def _control(control: Control, run: Run) -> None:
+    name, value = control.name, control.value
+    transaction = run.transaction
+    if name == "requestbodyprocessor":
+        transaction.forced_processor = value.upper()
+    elif name == "forcerequestbodyvariable":
+        transaction.force_body = value.lower() == "on"
+    elif name == "ruleengine":
+        if value.lower() == "off":
+            run.engine_off = True
+        elif value.lower() == "detectiononly":
+            run.stop_on_block = False
+    elif name == "ruleremovebyid":
+        run.removed.append(selector_of_ids(value))
+    elif name == "ruleremovebytag":
+        run.removed.append(Selector(tag=value.encode("latin-1")))
+    elif name == "ruleremovebymsg":
+        run.removed.append(Selector(message=value.encode("latin-1")))
+    elif name in {"ruleremovetargetbyid", "ruleremovetargetbytag"}:
+        which, _, target = value.partition(";")
+        selector = selector_of_ids(which) if name.endswith("id") else Selector(tag=which.encode("latin-1"))
+        run.removed_targets.append((selector, excludes(parse_target(target.encode("latin-1")))))
+
+
+def selector_of_ids(text: str) -> Selector:
+    """`942100`, `942100-942199`, blank or comma separated."""
+    ranges: list[tuple[int, int]] = []
+    for word in text.replace(",", " ").split():
+        low, _, high = word.partition("-")
+        ranges.append((int(low), int(high or low)))
+    return Selector(ranges=tuple(ranges))
+
+
+def _record(step: Step, run: Run, first: Found | None, points: int) -> None:
+    if len(run.found) >= MATCHES_MAX:
+        return
+    rule = step.rule
+    collection, key, value, hit = first or ("", b"", b"", (-1, ()))
+    offset = hit[0]
+    begin = max(0, offset - FRAGMENT_BYTES_MAX // 4) if offset > 0 else 0
+    link = step.links[0].link
+    run.found.append(
+        Match(
+            id=rule.id,
+            message=expand(rule.message, run.transaction).decode("utf-8", "replace")[:300],
+            severity=rule.severity,
+            points=points,
+            phase=rule.phase,
+            paranoia=rule.paranoia,
+            variable=f"{collection}:{key.decode('utf-8', 'replace')}" if key else collection,
+            value=value[begin : begin + FRAGMENT_BYTES_MAX],
+            offset=offset,
+            transforms=link.transforms,
+            tags=rule.tags,
+            place=str(rule.place),
+            operator=str(link.operator)[:200] if link.operator else "",
+            log_data=expand(rule.log_data, run.transaction).decode("utf-8", "replace")[:300],
+            explanation=rule.explanation,
+            bookkeeping=rule.bookkeeping or not rule.log,
+        )
+    )

@@ -1,0 +1,212 @@
+"""May this request pass?
+
+The keeper that the worker holds.  It gives each request to the rules, turns what they found into a verdict,
+and remembers verdicts by the exact bytes of the head, because phones ask the same things again and again.
+
+State: one bounded memo (entries and bytes), oldest use forgotten first.  A new rule set is a new `Inspector`:
+nothing of the old one's memory can be wrong then."""
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+
+from edge.l7.waf.compiled import excludes
+from edge.l7.waf.engine import Run
+from edge.l7.waf.form import Exclusion
+from edge.l7.waf.native import DETECTION_SCORE, SCORE
+from edge.l7.waf.operators import number
+from edge.l7.waf.program import NaiveProgram
+from edge.l7.waf.request import PASS, Action, Match, WafRequest, WafResponse, WafVerdict
+from edge.l7.waf.ruleset import RuleSet
+from edge.l7.waf.variables import Transaction
+
+# 16 MiB hold about 20,000 heads of a browser; more would only remember phones that do not come back.
+MEMO_ENTRIES_MAX = 20_000
+MEMO_BYTES_MAX = 16 << 20
+# What one entry costs beside the bytes of its head (key tuple, node, verdict reference).
+MEMO_ENTRY_BYTES = 400
+
+BODY_UNREADABLE = 100_001
+BODY_TOO_LARGE = 100_002
+OVER_BUDGET = 100_003
+
+
+class Inspector:
+    """Gives verdicts on requests, one at a time.
+
+    `clock` measures how long one inspection takes (any monotonic seconds); without it the budget is not
+    watched.  `naive` walks every rule and remembers nothing: the oracle of the tests."""
+
+    def __init__(
+        self, ruleset: RuleSet, *, clock: Callable[[], float] | None = None, naive: bool = False
+    ) -> None:
+        self.ruleset = ruleset
+        self.counts: Counter[int] = Counter()  # matches per rule, for the metrics
+        self.memo_hits = 0
+        self.memo_misses = 0
+        self._clock = clock
+        self._settings = ruleset.settings
+        self._program = NaiveProgram(ruleset)
+        self._exclusions = [(one, [excludes(target) for target in one.targets]) for one in ruleset.exclusions]
+        self._next_expiry = min(
+            (e.expires_unix_s for e in ruleset.exclusions if e.expires_unix_s), default=0.0
+        )
+        self._memo: OrderedDict[tuple[object, ...], tuple[WafVerdict, int]] | None = (
+            None if naive else OrderedDict()
+        )
+        self._memo_bytes = 0
+
+    def inspect_head(self, head: WafRequest, now: float) -> WafVerdict:
+        """The verdict on a request without a body.  `now` is Unix time: exclusions expire by it."""
+        memo = self._memo
+        if memo is None:
+            return self._inspect(head, None, now)
+        if self._next_expiry and now >= self._next_expiry:
+            self._forget(now)
+        key = (head.target, head.headers, head.method, head.protocol, head.client)
+        known = memo.get(key)
+        if known is not None:
+            self.memo_hits += 1
+            memo.move_to_end(key)
+            return known[0]
+        self.memo_misses += 1
+        verdict = self._inspect(head, None, now)
+        size = (
+            MEMO_ENTRY_BYTES + len(head.target) + sum(len(name) + len(value) for name, value in head.headers)
+        )
+        if size <= MEMO_BYTES_MAX // 64 and not verdict.over_budget:
+            memo[key] = (verdict, size)
+            self._memo_bytes += size
+            while self._memo_bytes > MEMO_BYTES_MAX or len(memo) > MEMO_ENTRIES_MAX:
+                self._memo_bytes -= memo.popitem(last=False)[1][1]
+        return verdict
+
+    def inspect_body(self, head: WafRequest, body: bytes, now: float) -> WafVerdict:
+        """The verdict on a whole request.  A body over the limit is refused, not read in part."""
+        if len(body) > self._settings.body_bytes_max:
+            limit = self._settings.body_bytes_max
+            match = _own(
+                BODY_TOO_LARGE,
+                f"The body is larger than the {limit} bytes that are inspected",
+                "REQUEST_BODY",
+            )
+            return WafVerdict(
+                self._action(), 413, threshold=self._settings.threshold, matches=(match,), inspected_bytes=0
+            )
+        return self._inspect(head, body, now)
+
+    def inspect_answer(self, head: WafRequest, answer: WafResponse, now: float) -> WafVerdict:
+        """The verdict on an answer (phases 3 and 4), for rule sets that look for leaks."""
+        run = self._begin(head, None, now)
+        run.transaction.answer = answer
+        for phase in (3, 4):
+            if not run.over:
+                self._program.phase(phase, run)
+        return self._verdict(run, len(answer.body))
+
+    # -- one inspection ---------------------------------------------------------
+
+    def _inspect(self, head: WafRequest, body: bytes | None, now: float) -> WafVerdict:
+        run = self._begin(head, body, now)
+        transaction, program = run.transaction, self._program
+        program.phase(1, run)
+        if not run.over:
+            unreadable = transaction.read().error if body is not None else ""
+            if unreadable:
+                run.found.append(
+                    _own(BODY_UNREADABLE, f"The body cannot be read safely: {unreadable}", "REQUEST_BODY")
+                )
+            program.phase(2, run)
+        return self._verdict(run, len(head.target) + len(body or b""))
+
+    def _begin(self, head: WafRequest, body: bytes | None, now: float) -> Run:
+        run = Run(Transaction(head, body), self._settings.blocks)
+        self._program.begin(run)
+        for exclusion, targets in self._exclusions:
+            if applies(exclusion, run.transaction, now):
+                if not targets:
+                    run.removed.append(exclusion.selector)
+                run.removed_targets.extend((exclusion.selector, away) for away in targets)
+        return run
+
+    def _verdict(self, run: Run, size: int) -> WafVerdict:
+        if not run.found and run.blocked_by is None and not run.excluded:
+            return PASS
+        variables = run.transaction.tx
+        crs = number(
+            variables.get(b"blocking_inbound_anomaly_score") or variables.get(b"anomaly_score") or b"0"
+        )
+        score = number(variables.get(SCORE, b"0")) + crs
+        seen = number(variables.get(DETECTION_SCORE, b"0"))
+        seen += number(variables.get(b"detection_inbound_anomaly_score", b"0"))
+        matches = tuple(match for match in run.found if not match.bookkeeping)
+        for match in run.found:
+            self.counts[match.id] += 1
+        refused = any(match.id == BODY_UNREADABLE for match in matches)
+        blocked = run.blocked_by is not None
+        status = run.blocked_by.status if run.blocked_by is not None else 400 if refused else 403
+        if not matches and not blocked and not run.excluded:
+            return PASS
+        return WafVerdict(
+            action=self._action() if (blocked or refused) and not run.allowed else "pass",
+            status=status,
+            score=score,
+            detection_score=max(seen, score),
+            threshold=self._settings.threshold,
+            matches=matches,
+            bookkeeping=tuple(match for match in run.found if match.bookkeeping),
+            excluded=tuple(dict.fromkeys(run.excluded)),
+            inspected_bytes=size,
+            families=_families(matches),
+        )
+
+    def _action(self) -> Action:
+        return "block" if self._settings.blocks else "detect"
+
+    def _forget(self, now: float) -> None:
+        assert self._memo is not None
+        self._memo.clear()
+        self._memo_bytes = 0
+        later = [e.expires_unix_s for e in self.ruleset.exclusions if e.expires_unix_s > now]
+        self._next_expiry = min(later, default=0.0)
+
+
+def applies(exclusion: Exclusion, transaction: Transaction, now: float) -> bool:
+    """Whether an exclusion holds for this request at this time.  The path compared is REQUEST_FILENAME,
+    decoded."""
+    if exclusion.expires_unix_s and now >= exclusion.expires_unix_s:
+        return False
+    if exclusion.methods and transaction.request.method not in exclusion.methods:
+        return False
+    if exclusion.path_prefix and not transaction.filename().startswith(exclusion.path_prefix.encode()):
+        return False
+    if exclusion.host:
+        hosts = transaction.header(b"host")
+        return bool(hosts) and hosts[0].partition(b":")[0].lower() == exclusion.host.encode()
+    return True
+
+
+def _families(matches: tuple[Match, ...]) -> tuple[tuple[str, int], ...]:
+    sums: Counter[str] = Counter()
+    for match in matches:
+        for tag in match.tags:
+            if tag.startswith("attack-"):
+                sums[tag[7:]] += match.points
+                break
+    return tuple(sorted(sums.items()))
+
+
+def _own(rule_id: int, message: str, variable: str) -> Match:
+    return Match(
+        id=rule_id,
+        message=message,
+        severity="CRITICAL",
+        points=0,
+        phase=2,
+        paranoia=1,
+        variable=variable,
+        value=b"",
+        offset=-1,
+        transforms=(),
+        tags=("attack-protocol",),
+        place="edge/l7/waf/inspector.py",
+    )

@@ -1,0 +1,1 @@
+"""The embedded rules: our own, one file per family of attacks."""
