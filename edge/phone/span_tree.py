@@ -1,0 +1,150 @@
+"""How do the spans of ten processes become one tree?
+
+Each span names its parent.  Three things need care:
+
+* A connection's work (L4's choice, the TLS handshake) is told by L7 as a child of
+  the request's span, because only L7 knows both, yet it happened before that
+  request began.  Such a child is moved under the phase of the phone in which it
+  happened.  On a kept connection it happened before this trace, and goes to
+  `Tree.earlier`.
+* A process may have died or forgotten; its callee's spans then hang nowhere.  They
+  are put under the span that encloses them most tightly, and marked.
+* A child may end a little after its parent: the service is still writing down
+  what the caller has read already.  The drawing clips it; the span stays as told.
+
+A tree is bounded by what the processes keep (`SpanRing`), and a cycle of parents
+cannot occur in it: every node is reached from the root once.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from edge.common.spans import Span
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One span at its place in the tree, clipped to its parent's time."""
+
+    span: Span
+    start_ns: int
+    end_ns: int
+    children: list["Node"] = field(default_factory=list)  # by start, then by end
+    is_orphan: bool = False  # its own parent is not among the spans
+
+    @property
+    def duration_ns(self) -> int:
+        """How long it took, as far as its parent waited for it."""
+        return self.end_ns - self.start_ns
+
+    def walk(self) -> Iterator["Node"]:
+        """This node and everything below it, parents first."""
+        pending = [self]
+        while pending:
+            node = pending.pop()
+            yield node
+            pending.extend(reversed(node.children))
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """One trace."""
+
+    root: Node
+    earlier: tuple[Span, ...] = ()  # of this connection, from before this request
+
+    def find(self, span_id: str) -> Node | None:
+        """The node of that span, None if it is not in the tree."""
+        return next((node for node in self.root.walk() if node.span.span_id == span_id), None)
+
+
+def build(spans: Iterable[Span], root_id: str) -> Tree:
+    """The tree below the span `root_id`.  Raises `KeyError` if that span is not there."""
+    by_id: dict[str, Span] = {}
+    for span in spans:
+        by_id.setdefault(span.span_id, span)  # two processes may both have been told of one
+    root = by_id.pop(root_id)
+    top = Node(root, root.start_ns, max(root.start_ns, root.end_ns))
+    rooms: dict[str, list[Span]] = {}
+    strays: list[Span] = []
+    earlier: list[Span] = []
+    for span in by_id.values():
+        parent = root if span.parent_id == root_id else by_id.get(span.parent_id)
+        if span.end_ns < root.start_ns or (span.end_ns == root.start_ns and span.start_ns < span.end_ns):
+            earlier.append(span)
+        elif parent is not None and _touches(span, parent):
+            rooms.setdefault(parent.span_id, []).append(span)
+        else:
+            strays.append(span)
+    _furnish(top, rooms)
+    # What hangs below a stray travels with it; a cycle of parents has no way in and is
+    # handled as if each of its spans had lost its parent.
+    for span in sorted(strays, key=_width, reverse=True):
+        _place(top, span, by_id, rooms)
+    placed = {node.span.span_id for node in top.walk()} | {span.span_id for span in earlier}
+    for span in sorted(by_id.values(), key=_width, reverse=True):
+        if span.span_id not in placed:
+            _place(top, span, {}, {})
+    return Tree(top, tuple(sorted(earlier, key=lambda span: span.start_ns)))
+
+
+def _width(span: Span) -> int:
+    return span.end_ns - span.start_ns
+
+
+def _touches(span: Span, parent: Span) -> bool:
+    return span.start_ns <= parent.end_ns and span.end_ns >= parent.start_ns
+
+
+def _furnish(node: Node, rooms: dict[str, list[Span]]) -> None:
+    """Give `node` its children, and these theirs; each room is emptied once."""
+    pending = [node]
+    while pending:
+        here = pending.pop()
+        for span in rooms.pop(here.span.span_id, ()):
+            _add(here, Node(span, *_clipped(span, here)))
+        pending.extend(here.children)
+
+
+def _clipped(span: Span, parent: Node) -> tuple[int, int]:
+    start = min(max(span.start_ns, parent.start_ns), parent.end_ns)
+    return start, max(start, min(span.end_ns, parent.end_ns))
+
+
+def _add(parent: Node, child: Node) -> None:
+    parent.children.append(child)
+    parent.children.sort(key=lambda node: (node.start_ns, node.end_ns))
+
+
+def _place(top: Node, span: Span, known: dict[str, Span], rooms: dict[str, list[Span]]) -> None:
+    """Put a stray under the span in whose time it happened."""
+    node = Node(span, *_clipped(span, top), is_orphan=span.parent_id not in known)
+    home = _home(top, node) if node.is_orphan else _phase(top, node)
+    node.start_ns, node.end_ns = _clipped(span, home)
+    _add(home, node)
+    _furnish(node, rooms)
+
+
+def _home(top: Node, stray: Node) -> Node:
+    """The tightest enclosing span."""
+    home = top
+    while True:
+        inner = [
+            child
+            for child in home.children
+            if child.start_ns <= stray.start_ns and stray.end_ns <= child.end_ns and child is not stray
+        ]
+        if not inner:
+            return home
+        home = min(inner, key=lambda node: node.duration_ns)
+
+
+def _phase(top: Node, stray: Node) -> Node:
+    """The phone's phase that shares most time with `stray`."""
+
+    def shared(phase: Node) -> int:
+        return min(phase.end_ns, stray.end_ns) - max(phase.start_ns, stray.start_ns)
+
+    phases = [child for child in top.children if child.span.service == top.span.service]
+    best = max(phases, key=shared, default=top)
+    return best if best is not top and shared(best) >= 0 else top
