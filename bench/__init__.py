@@ -1,0 +1,1 @@
+"""Our tiers and real peers, on the same work, in the same run."""
