@@ -169,6 +169,9 @@ class HealthConfig(Value, frozen=True, kw_only=True):
     fall: Count = 3  # HAProxy
     jitter: Share = 0.05  # HAProxy spread-checks advice
     expect_status: tuple[int, ...] = (200, 204)
+    expect_header: dict[str, str] = {}  # name -> text that its value has to contain
+    expect_body: str = ""  # text that the first 64 KiB of the body have to contain
+    latency_ms_max: float = 0.0  # an answer slower than this is a failed check; 0: only the timeout
     eject_after: Count = 5  # Envoy consecutive_5xx
     eject_s: Positive = 30.0
     eject_max_s: Positive = 300.0
@@ -187,6 +190,15 @@ class RetryConfig(Value, frozen=True, kw_only=True):
     backoff_ms_max: Positive = 250.0
 
 
+class BreakerConfig(Value, frozen=True, kw_only=True):
+    """When is a whole cluster left alone for a moment?"""
+
+    failure_share: Share = 0.9  # of the requests of one second; 0: never
+    requests_min: Count = 20  # Hystrix requestVolumeThreshold
+    open_s: Positive = 1.0  # a supervisor restarts a service in well under that
+    open_max_s: Positive = 10.0  # Traefik's fallbackDuration
+
+
 class ClusterConfig(Value, frozen=True, kw_only=True):
     """Copies of one service and the way to them."""
 
@@ -201,8 +213,11 @@ class ClusterConfig(Value, frozen=True, kw_only=True):
     try_timeout_s: Positive = 5.0
     timeout_s: Positive = 15.0  # Envoy's route timeout
     idle_timeout_s: Positive = 4.0  # shorter than the service's own, or the keep-alive race bites
+    hash_on: str = "source"  # for "hash" and "bounded-hash": source account path cookie:NAME header:NAME
+    affinity: Literal["none", "cookie"] = "none"  # a signed cookie keeps a phone at its endpoint
     health: HealthConfig = HealthConfig()
     retry: RetryConfig = RetryConfig()
+    breaker: BreakerConfig = BreakerConfig()
 
 
 class RouteConfig(Value, frozen=True, kw_only=True):
