@@ -1,0 +1,1 @@
+"""ads: what pays for it all; the first thing the feed does without."""

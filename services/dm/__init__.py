@@ -1,0 +1,1 @@
+"""dm: direct messages that survive kill -9, and a WebSocket that pushes them."""

@@ -1,0 +1,1 @@
+"""feed: the timeline, fanned out and put together under a deadline."""

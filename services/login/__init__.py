@@ -1,0 +1,1 @@
+"""login: who are you, and here is the proof for later."""

@@ -1,0 +1,1 @@
+"""media: pictures, made while you wait, the same ones every time."""

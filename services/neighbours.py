@@ -1,0 +1,64 @@
+"""Where do the other services live?
+
+By the hub's word: every live member of the service.  Before its first word, or
+when it knows none, by the configuration's fixed ports.  What was known is kept
+when the hub goes away.
+
+Turns are taken round robin; a caller whose first choice did not answer names it
+in `exclude` and gets another one.
+"""
+
+from collections.abc import Container, Iterable
+
+from edge.common.config import Config
+from edge.common.messages import Member
+
+Address = tuple[str, int]
+
+HOST = "127.0.0.1"
+
+
+class Neighbours:
+    """Addresses by service, and whose turn it is."""
+
+    def __init__(self, config: Config) -> None:
+        self._fixed = _fixed(config)
+        self._live: dict[str, list[Address]] = {}
+        self._turn: dict[str, int] = {}
+
+    def update(self, members: Iterable[Member]) -> None:
+        """Learn all members the hub knows of."""
+        live: dict[str, list[Address]] = {}
+        for member in sorted(members, key=lambda member: member.name):
+            if member.tier == "service" and member.state == "live" and member.weight > 0:
+                host, _, port = member.address.rpartition(":")
+                if host and port.isdigit():
+                    live.setdefault(member.service, []).append((host, int(port)))
+        self._live = live
+
+    def reconfigure(self, config: Config) -> None:
+        """Fixed ports may have changed."""
+        self._fixed = _fixed(config)
+
+    def addresses(self, service: str) -> list[Address]:
+        """Every instance of `service` that may be asked."""
+        return self._live.get(service) or self._fixed.get(service, [])
+
+    def pick(self, service: str, exclude: Container[Address] = ()) -> Address | None:
+        """The instance whose turn it is; None when there is none but the excluded."""
+        known = self.addresses(service)
+        turn = self._turn.get(service, 0)
+        for step in range(len(known)):
+            address = known[(turn + step) % len(known)]
+            if address not in exclude:
+                self._turn[service] = (turn + step + 1) % len(known)
+                return address
+        return None
+
+
+def _fixed(config: Config) -> dict[str, list[Address]]:
+    return {
+        service.name: [(HOST, service.port + n) for n in range(service.instances)]
+        for service in config.service
+        if service.port
+    }

@@ -1,0 +1,1 @@
+"""ranking: what is worth seeing first, and why."""

@@ -1,0 +1,1 @@
+"""recommend: people you may know."""

@@ -1,0 +1,1 @@
+"""story: the tray above the feed and what is in it."""

@@ -1,0 +1,1 @@
+"""user: profiles and who follows whom."""
