@@ -14,6 +14,7 @@ deadline costs one assignment and no cancel scope.
 import math
 import socket
 import ssl
+import time
 from typing import Final
 
 import trio
@@ -23,6 +24,10 @@ TLS_READ_BYTES: Final = 16 * 1024
 # What one write call may hold.  Larger writes would make OpenSSL encrypt all of it before the peer has
 # read any, and hide from the deadline walker whether the peer reads at all.
 WRITE_BYTES: Final = 64 * 1024
+# How long a peer may read nothing at all, and how fast it has to be on average beyond that.
+# Apache's mod_reqtimeout has both numbers for requests; nobody has them for answers.
+WRITE_GRACE_S: Final = 10.0
+WRITE_RATE_MIN_BYTES_PER_S: Final = 500.0
 
 # What we wait for; the walker's table of patience.
 IDLE, HEAD, BODY, WRITE, UPSTREAM, HANDSHAKE, TUNNEL = (
@@ -125,7 +130,10 @@ class Transport:
 
     async def _send_rest(self, data: memoryview, sent: int) -> None:
         self.bytes_out += sent
+        self.phase = WRITE
+        start = time.monotonic()
         while sent < len(data):
+            self.deadline = start + WRITE_GRACE_S + sent / WRITE_RATE_MIN_BYTES_PER_S
             try:
                 count = self.sock.send(data[sent : sent + WRITE_BYTES])
             except (BlockingIOError, ssl.SSLWantWriteError):

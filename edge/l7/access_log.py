@@ -1,0 +1,94 @@
+"""Where does the access log go?  [I/O]
+
+Lines are gathered and written in one call every `FLUSH_S`, to a file per worker
+that is renamed once when it is full: two files of `FILE_BYTES_MAX` are the most a
+worker leaves on disk.  A log that cannot be written is counted, never waited for.
+"""
+
+import os
+import time
+from pathlib import Path
+from typing import Literal
+
+import orjson
+
+from edge.common.run_files import private_directory
+from edge.l7.record import Record, access_line
+
+FLUSH_S = 0.25
+FILE_BYTES_MAX = 64 * 1024 * 1024
+# A burst beyond this between two flushes is written at once rather than held.
+LINES_MAX = 4096
+
+
+class AccessLog:
+    """One worker's access log."""
+
+    def __init__(
+        self, run_dir: Path, instance: str, pop: str, mode: Literal["file", "stdout", "off"]
+    ) -> None:
+        self._instance = instance
+        self._pop = pop
+        self._mode = mode
+        self._waiting: list[Record] = []
+        self._path = run_dir / "logs" / f"access-{instance}.jsonl"
+        self._descriptor = -1
+        self._bytes = 0
+        self.lost = 0
+        if mode == "stdout":
+            self._descriptor = 1
+        elif mode == "file":
+            private_directory(self._path.parent)
+            self._open()
+
+    def add(self, record: Record) -> None:
+        """Write `record` with the next flush."""
+        if self._mode != "off":
+            self._waiting.append(record)
+            if len(self._waiting) >= LINES_MAX:
+                self.flush()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        if not self._waiting:
+            return
+        records, self._waiting = self._waiting, []
+        lines = []
+        second, text = -1, ""
+        for record in records:
+            whole = int(record.unix_s)
+            if whole != second:
+                second, text = whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
+            stamp = f"{text}.{int((record.unix_s - whole) * 1e6):06d}Z"
+            fields = access_line(record, self._instance, self._pop, stamp)
+            lines.append(orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE))
+        data = b"".join(lines)
+        try:
+            self._bytes += os.write(self._descriptor, data)
+        except OSError:
+            self.lost += len(records)
+        if self._mode == "file" and self._bytes > FILE_BYTES_MAX:
+            self._rotate()
+
+    def close(self) -> None:
+        """Write the rest and let go of the file."""
+        self.flush()
+        if self._mode == "file" and self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _open(self) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        try:
+            self._descriptor = os.open(self._path, flags, 0o600)
+            self._bytes = os.fstat(self._descriptor).st_size
+        except OSError:
+            self._descriptor = -1
+
+    def _rotate(self) -> None:
+        try:
+            self._path.replace(self._path.with_suffix(".jsonl.1"))
+        except OSError:
+            pass
+        os.close(self._descriptor)
+        self._open()

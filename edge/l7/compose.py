@@ -1,0 +1,90 @@
+"""Which stages does this configuration make?  [I/O]
+
+Reads what stages need from disk (public session keys, WAF rules), builds them in
+the order of `edge.l7.pipeline`, and carries a new configuration into the ones
+that are there, so that limits and remembered sessions survive a reload.
+"""
+
+import time
+from pathlib import Path
+
+from edge.common.config import Config, WafConfig
+from edge.common.log import Log
+from edge.l7.pipeline import Pipeline, Stage
+from edge.l7.stages.auth import Auth
+from edge.l7.stages.normalise import Normalise
+from edge.l7.stages.ratelimit import RateLimits
+from edge.l7.stages.route import RouteStage
+from edge.l7.stages.waf import Waf
+from edge.l7.waf.inspector import Inspector
+from edge.l7.waf.load import load_ruleset
+from edge.l7.waf.ruleset import Settings
+
+
+class Stages:
+    """The stages of one worker."""
+
+    def __init__(self, config: Config, run_dir: Path, log: Log) -> None:
+        """Raises an `EdgeError` that names what is unusable."""
+        self._run_dir = run_dir
+        self._log = log
+        self._config = config
+        self.normalise = Normalise()
+        self.route = RouteStage(config.route)
+        self.waf = Waf(config.waf, _inspector(config.waf))
+        self.auth = Auth(config.auth, session_keys(run_dir))
+        self.ratelimit = RateLimits(config.limit)
+        self.pipeline = self._pipeline()
+
+    def reload(self, config: Config) -> None:
+        """Serve under `config` from the next request on.  Raises an `EdgeError`; the old one then stays."""
+        waf = self.waf
+        if config.waf != self._config.waf:
+            waf = Waf(config.waf, _inspector(config.waf))
+        self.auth.reload(config.auth, session_keys(self._run_dir))
+        self.route.reload(config.route)
+        self.ratelimit.reload(config.limit)
+        self.waf = waf
+        self._config = config
+        self.pipeline = self._pipeline()
+
+    def take_bans(self) -> list[tuple[str, str, float]]:
+        """(source, reason, seconds) of those whom L4 is to refuse; each once."""
+        found = [(source, "waf", seconds) for source, seconds in self.waf.bans]
+        self.waf.bans.clear()
+        while self.ratelimit.bans:
+            source, seconds = self.ratelimit.bans.popleft()
+            found.append((source, "limit", seconds))
+        return found
+
+    def _pipeline(self) -> Pipeline:
+        stages: dict[str, Stage] = {
+            "normalise": self.normalise,
+            "route": self.route,
+            "waf": self.waf,
+            "auth": self.auth,
+            "ratelimit": self.ratelimit,
+        }
+        return Pipeline(stages)
+
+
+def session_keys(run_dir: Path) -> dict[str, bytes]:
+    """Key id -> public key (PEM), of every `session-<kid>.pub.pem`."""
+    found = {}
+    for path in sorted((run_dir / "keys").glob("session-*.pub.pem")):
+        found[path.name.removeprefix("session-").removesuffix(".pub.pem")] = path.read_bytes()
+    return found
+
+
+def _inspector(config: WafConfig) -> Inspector:
+    settings = Settings(
+        blocks=config.mode == "block",
+        paranoia=config.paranoia,
+        detection_paranoia=config.detection_paranoia,
+        threshold=config.threshold,
+        body_bytes_max=config.body_bytes_max,
+        budget_s=config.budget_ms / 1000,
+        on_budget_block=config.on_budget == "block",
+    )
+    rules = load_ruleset(config.rules, settings, embedded=config.embedded)
+    return Inspector(rules, clock=time.perf_counter)

@@ -1,0 +1,125 @@
+"""What does a worker count?
+
+Plain integers, looked up once per combination of labels and then added to.
+Labels come from small sets only: the route's name, never the path.
+"""
+
+from typing import TYPE_CHECKING
+
+from edge.common.metrics import HTTP_BUCKETS_S, Histogram, Number, Registry
+from edge.l7.record import Flow, Record
+
+if TYPE_CHECKING:
+    from edge.l7.worker import Worker
+
+_S_PER_NS = 1e-9
+
+
+class Counts:
+    """The numbers of one worker; names as in `docs/observability`."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.requests = 0
+        self._requests = registry.counter(
+            "edge_l7_requests_total", "Requests answered", ("route", "code", "flag")
+        )
+        self._durations = registry.histogram(
+            "edge_l7_request_duration_seconds", "First byte of the request to last of the answer", ("route",)
+        )
+        self._http = registry.histogram(
+            "http_server_request_duration_seconds",
+            "OpenTelemetry's http.server.request.duration",
+            ("method",),
+            HTTP_BUCKETS_S,
+        )
+        self._upstream = registry.histogram(
+            "edge_upstream_first_byte_seconds", "Request sent to first byte of the answer", ("upstream",)
+        )
+        self._queue = registry.histogram(
+            "edge_upstream_queue_seconds", "Pipeline passed to connection at hand", ("upstream",)
+        )
+        self._handshakes = registry.counter(
+            "edge_tls_handshakes_total", "TLS handshakes", ("resumed", "version")
+        )
+        self._handshake_s = registry.histogram(
+            "edge_tls_handshake_seconds", "TLS handshake, waiting for the phone included"
+        ).child()
+        self.handshake_failures = registry.counter(
+            "edge_tls_failures_total", "TLS connections that broke by the rules", ("reason",)
+        )
+        self.connections = registry.counter("edge_l7_connections_total", "Connections taken from L4").child()
+        self.refused = registry.counter(
+            "edge_l7_connections_refused_total", "Connections over the worker's limit"
+        ).child()
+        self.bugs = registry.counter("edge_l7_bugs_total", "Connections ended by an unexpected error").child()
+        self._open = registry.gauge("edge_l7_active_connections", "Connections now").child()
+        self._inflight = registry.gauge(
+            "edge_upstream_inflight", "Requests at the services now", ("upstream",)
+        )
+        self._judged = registry.counter(
+            "edge_l7_heads_judged_total", "Heads that h11 was asked about"
+        ).child()
+        self._retries = registry.counter("edge_upstream_retries_total", "Requests sent again", ("kind",))
+        self._log_lost = registry.counter(
+            "edge_l7_log_lines_lost_total", "Lines that could not be written"
+        ).child()
+        self._blocked = registry.counter("edge_waf_blocked_total", "Requests blocked", ("rule",))
+        self._limited = registry.counter("edge_ratelimited_total", "Requests refused by a limit", ("policy",))
+        self._children: dict[tuple[str, int, str], tuple[Number, Histogram]] = {}
+        self._by_method: dict[str, Histogram] = {}
+        self._by_endpoint: dict[str, tuple[Histogram, Histogram]] = {}
+
+    def request(self, record: Record) -> None:
+        """Count one request."""
+        self.requests += 1
+        key = (record.route, record.status, record.flag)
+        known = self._children.get(key)
+        if known is None:
+            known = self._children[key] = (
+                self._requests.child(record.route or "-", str(record.status), record.flag),
+                self._durations.child(record.route or "-"),
+            )
+        seconds = (record.end_ns - record.start_ns) * _S_PER_NS
+        known[0].value += 1
+        known[1].observe(seconds)
+        by_method = self._by_method.get(record.method)
+        if by_method is None:
+            by_method = self._http.child(record.method if record.method in _METHODS else "_OTHER")
+            if len(self._by_method) < _METHODS_MAX:
+                self._by_method[record.method] = by_method
+        by_method.observe(seconds)
+        for attempt in record.tries:
+            pair = self._by_endpoint.get(attempt.endpoint)
+            if pair is None:
+                pair = (self._upstream.child(attempt.endpoint), self._queue.child(attempt.endpoint))
+                self._by_endpoint[attempt.endpoint] = pair
+            if attempt.first_ns:
+                pair[0].observe((attempt.first_ns - attempt.connected_ns) * _S_PER_NS)
+            if attempt.connected_ns and record.marks:
+                pair[1].observe(max(0, attempt.connected_ns - record.marks[-1]) * _S_PER_NS)
+
+    def handshake(self, flow: Flow) -> None:
+        """Count one handshake."""
+        resumed = "yes" if flow.tls["tls.resumed"] else "no"
+        self._handshakes.child(resumed, str(flow.tls["tls.protocol.version"])).value += 1
+        self._handshake_s.observe((flow.tls_end_ns - flow.tls_start_ns) * _S_PER_NS)
+
+    def tick(self, worker: "Worker") -> None:
+        """Take over what others count for themselves."""
+        self._open.value = len(worker.connections)
+        self._judged.value = worker.memo.judged
+        self._log_lost.value = worker.log.lost
+        self._retries.child("retry").value = worker.forwarder.retries
+        self._retries.child("stale").value = worker.forwarder.stale_retries
+        for name, target in worker.forwarder.targets.items():
+            self._inflight.child(name).value = target.cluster.active
+        for rule, count in worker.stages.waf.blocked.items():
+            self._blocked.child(rule).value = count
+        for policy, count in worker.stages.ratelimit.refused.items():
+            self._limited.child(policy).value = count
+
+
+_METHODS = frozenset(
+    ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY")
+)
+_METHODS_MAX = 64

@@ -1,0 +1,194 @@
+"""Over which connection does a request go to its endpoint?  [I/O]
+
+Kept-alive, non-blocking TCP connections, most recently used first: those at the
+bottom grow old and are closed, so a pool shrinks to what is needed.
+
+The keep-alive race: a service may close an idle connection at the moment we use
+it.  We close ours earlier (`idle_timeout_s` is shorter than the service's own),
+a sweep drops those that the service has closed, and what is left is recognised
+by the caller: a *reused* connection that ends before its first byte.
+
+State: idle channels per address, and per cluster how many are in use; bounded by
+`connections_max` with a queue of `pending_max` in front, which waits no longer than
+`connect_timeout_s`.
+"""
+
+import errno
+import select
+import socket
+from collections import deque
+from typing import Final
+
+import trio
+
+from edge.common.config import ClusterConfig
+from edge.common.errors import EdgeError
+from edge.l7.transport import UPSTREAM, Transport
+
+READ_BYTES: Final = 64 * 1024
+_IN_PROGRESS: Final = (errno.EINPROGRESS, errno.EALREADY, errno.EWOULDBLOCK)
+
+
+class ConnectFailed(EdgeError):
+    """The endpoint cannot be reached; nothing was sent."""
+
+    blame = "service"
+    retryable = True
+    status_hint = 502
+
+    def __init__(self, message: str, *, timed_out: bool = False) -> None:
+        super().__init__(message)
+        self.timed_out = timed_out
+
+
+class Overflow(EdgeError):
+    """All connections of the cluster are in use and the queue in front is full or too slow."""
+
+    blame = "edge"
+    status_hint = 503
+
+
+class Channel(Transport):
+    """One connection to one endpoint."""
+
+    __slots__ = ("address", "idle_since", "uses", "way")
+
+    def __init__(self, sock: socket.socket, address: str, way: "Way") -> None:
+        super().__init__(sock, READ_BYTES)
+        self.phase = UPSTREAM
+        self.address = address
+        self.way = way
+        self.uses = 0
+        self.idle_since = 0.0
+
+
+class Way:
+    """The connections of one cluster."""
+
+    def __init__(self, config: ClusterConfig) -> None:
+        self.config = config
+        self.in_use = 0
+        self.opened = 0
+        self._idle: dict[str, list[Channel]] = {}
+        self._queue: deque[trio.lowlevel.Task] = deque()
+
+    async def channel(self, address: str, now: float, *, fresh: bool = False) -> Channel:
+        """A connection to `address`, `uses` 0 if it is new.  Raises `ConnectFailed` or `Overflow`."""
+        if self.in_use >= self.config.connections_max:
+            await self._wait_for_room()
+        self.in_use += 1
+        idle = self._idle.get(address)
+        while idle and not fresh:
+            channel = idle.pop()
+            if now - channel.idle_since < self.config.idle_timeout_s:
+                return channel
+            channel.sock.close()
+        try:
+            sock = await _connect(address, self.config.connect_timeout_s)
+        except BaseException:
+            self._leave()
+            raise
+        self.opened += 1
+        return Channel(sock, address, self)
+
+    def keep(self, channel: Channel, now: float) -> None:
+        """The exchange is over and the connection may be used again."""
+        channel.uses += 1
+        channel.idle_since = now
+        idle = self._idle.get(channel.address)
+        if idle is None:
+            idle = self._idle[channel.address] = []
+        idle.append(channel)
+        self._leave()
+
+    def drop(self, channel: Channel) -> None:
+        """The exchange is over and the connection is not to be used again."""
+        channel.close()
+        self._leave()
+
+    def sweep(self, now: float) -> None:
+        """Close what is too old, and what the services have closed."""
+        poll = select.poll()
+        by_descriptor: dict[int, Channel] = {}
+        for address, channels in list(self._idle.items()):
+            young = [channel for channel in channels if now - channel.idle_since < self.config.idle_timeout_s]
+            for channel in channels:
+                if channel not in young:
+                    channel.sock.close()
+            if not young:
+                del self._idle[address]
+                continue
+            self._idle[address] = young
+            for channel in young:
+                by_descriptor[channel.sock.fileno()] = channel
+                poll.register(channel.sock, select.POLLIN)
+        for descriptor, _ in poll.poll(0) if by_descriptor else ():
+            # An idle connection has nothing to say: this is its end, or nonsense.
+            channel = by_descriptor[descriptor]
+            self._idle[channel.address].remove(channel)
+            channel.sock.close()
+
+    def forget(self, address: str) -> None:
+        """The endpoint is gone: its idle connections with it."""
+        for channel in self._idle.pop(address, ()):
+            channel.sock.close()
+
+    def close(self) -> None:
+        """The worker ends."""
+        for address in list(self._idle):
+            self.forget(address)
+
+    def idle_count(self) -> int:
+        """How many connections wait to be used."""
+        return sum(map(len, self._idle.values()))
+
+    async def _wait_for_room(self) -> None:
+        if len(self._queue) >= self.config.pending_max:
+            raise Overflow("the queue in front of the service is full")
+        task = trio.lowlevel.current_task()
+        self._queue.append(task)
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            self._queue.remove(task)
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        # A scope only here, where the request waits anyway.
+        with trio.move_on_after(self.config.connect_timeout_s):
+            await trio.lowlevel.wait_task_rescheduled(abort)
+            return
+        raise Overflow("no connection to the service became free in time")
+
+    def _leave(self) -> None:
+        self.in_use -= 1
+        if self._queue:
+            trio.lowlevel.reschedule(self._queue.popleft())
+
+
+async def _connect(address: str, timeout_s: float) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with trio.move_on_after(timeout_s) as scope:
+            if not host.replace(".", "").isdigit() and family == socket.AF_INET:
+                # A name, of an application behind the edge; our own services announce numbers.
+                found = await trio.socket.getaddrinfo(host, int(port), family, socket.SOCK_STREAM)
+                host = str(found[0][4][0])
+            error = sock.connect_ex((host, int(port)))
+            if error in _IN_PROGRESS:
+                await trio.lowlevel.wait_writable(sock)
+                error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if scope.cancelled_caught:
+            raise ConnectFailed(f"{address} did not accept within {timeout_s} s", timed_out=True)
+        if error:
+            raise ConnectFailed(f"{address}: {errno.errorcode.get(error, error)}")
+    except (OSError, ValueError) as error:
+        sock.close()
+        raise ConnectFailed(f"{address}: {error}") from error
+    except BaseException:
+        sock.close()
+        raise
+    return sock

@@ -1,0 +1,334 @@
+"""One L7 worker: connections come in from L4, requests go out to the services.  [I/O]
+
+`serve` puts the parts together and runs four kinds of task: the links to L4, one
+task per connection, the walker (deadlines, pools, log, counters, four times a
+second), and the active health checks.  Losing the hub or an L4 changes nothing for
+the connections that are here.
+"""
+
+import gc
+import random
+import socket
+import ssl
+import struct
+import time
+from typing import Any, Final
+
+import trio
+
+from edge.common import spans as span_codec
+from edge.common.config import Config
+from edge.common.errors import EdgeError
+from edge.common.handover import Handover
+from edge.common.messages import Member
+from edge.common.process import Process
+from edge.l7.access_log import AccessLog
+from edge.l7.compose import Stages
+from edge.l7.connection import PhoneConnection
+from edge.l7.counts import Counts
+from edge.l7.forward import Forwarder, Target
+from edge.l7.handover_receiver import HandoverReceiver
+from edge.l7.http1.memo import HeadMemo
+from edge.l7.http1.reply_head import ReplyMemo
+from edge.l7.http1.rules import limits_of
+from edge.l7.record import Flow, Record, Ring, spans_of
+from edge.l7.request import Request
+from edge.l7.tls import Certificates, TlsError
+from edge.l7.transport import IDLE, TLS_READ_BYTES, TUNNEL, Transport
+from edge.l7.upstream.affinity import CookieAffinity
+from edge.l7.upstream.cluster import Cluster
+from edge.l7.upstream.pool import Way
+from edge.l7.verdict import Answer
+
+# Deadlines are in seconds; a quarter of one is precise enough and costs 0.3 ms for 5,000 connections.
+WALK_S: Final = 0.25
+# Traces that somebody will want to see: slow, failed, or asked for with `edge-trace: 1`.
+KEPT_MAX: Final = 1024
+# In a drain, a phone that keeps quiet for this share of it is taken to be away.
+QUIET_SHARE: Final = 0.7
+# struct tcp_info of linux/tcp.h up to tcpi_rtt, which counts microseconds.
+_TCP_INFO: Final = struct.Struct("8B16I")
+_RTT_FIELD: Final = 8 + 15
+
+
+class Worker:
+    """Everything that the connections of one worker share."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.name = process.name
+        self.hop = process.name.encode()
+        self.config = process.config
+        self.revision = process.revision
+        self.draining = False
+        self.date_line = b""
+        self.dice = random.Random(random.SystemRandom().getrandbits(128))
+        l7 = self.config.l7
+        self.limits = limits_of(l7)
+        self.memo = HeadMemo(self.limits, l7.memo_entries_max, l7.memo_bytes_max)
+        self.reply_memo = ReplyMemo(l7.memo_entries_max, l7.memo_bytes_max // 8)
+        self.forwarder = Forwarder(self.reply_memo, self.dice)
+        self.certificates = Certificates(process.run_dir)
+        self.stages = Stages(self.config, process.run_dir, process.log)
+        self.pipeline = self.stages.pipeline
+        self.connections: set[PhoneConnection] = set()
+        self.counts = Counts(process.metrics)
+        self.ring = Ring(l7.trace_ring)
+        self.kept = Ring(KEPT_MAX)
+        self.log = AccessLog(process.run_dir, self.name, process.pop, self.config.access_log)
+        self.receiver = HandoverReceiver(process.run_dir / "l7" / f"{self.name}.sock", self.take, process.log)
+        self._waits: dict[int, trio.Event] = {}
+        self._nursery: trio.Nursery | None = None
+        self._set_targets(self.config)
+
+    # -- connections ------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve until drained."""
+        process = self.process
+        link = process.link
+        link.on_members(self._members)
+        link.on_revision(self._reload)
+        link.on_ask("trace", self._find_trace)
+        link.on_ask("stats", lambda args: self.explain())
+        link.on_command("reload-certificates", self._reload_certificates)
+        listener = self.receiver.listen()
+        self._tick(time.monotonic())
+        # What is here now lives as long as the worker: the collector need not walk it again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                nursery.start_soon(self.receiver.run, listener)
+                nursery.start_soon(self._walk)
+                process.live(str(process.run_dir / "l7" / f"{self.name}.sock"))
+                await process.draining.wait()
+                await self._drain()
+                nursery.cancel_scope.cancel()
+        finally:
+            self.log.close()
+            for target in self.forwarder.targets.values():
+                target.way.close()
+
+    def take(self, sock: socket.socket, handover: Handover, ended: Any) -> None:
+        """A connection has come from L4."""
+        assert self._nursery is not None, "links are served by `run` only"
+        self._nursery.start_soon(self._serve, sock, handover, ended, time.monotonic_ns())
+
+    async def _serve(self, sock: socket.socket, handover: Handover, ended: Any, received_ns: int) -> None:
+        connection: PhoneConnection | None = None
+        self.counts.connections.value += 1
+        try:
+            if len(self.connections) >= self.config.l7.connections_max:
+                self.counts.refused.value += 1
+                return
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            flow = Flow(handover, received_ns, rtt_us=_rtt_us(sock))
+            if handover.listener == "https":
+                sock = self.certificates.context.wrap_socket(
+                    sock, server_side=True, do_handshake_on_connect=False
+                )
+            connection = PhoneConnection(self, Transport(sock, TLS_READ_BYTES), flow)
+            self.connections.add(connection)
+            await connection.run()
+        except OSError:
+            pass  # it was gone before we had it
+        except Exception as error:
+            # The one place that catches everything: a bug ends this connection and no other.
+            self.counts.bugs.value += 1
+            self.process.log.error("l7.bug", error=repr(error), conn_id=handover.conn_id, where=_where(error))
+        finally:
+            if connection is not None:
+                self.connections.discard(connection)
+            sock.close()
+            ended()
+
+    async def _drain(self) -> None:
+        self.draining = True
+        self.receiver.drain()
+        start = time.monotonic()
+        limit = self.process.drain_s - WALK_S
+        # A phone that asks again in this time is answered with `Connection: close`; closing an idle
+        # connection at once would race with the request that is on its way.
+        while self.connections and (past := time.monotonic() - start) < limit:
+            if past > limit * QUIET_SHARE:
+                for connection in list(self.connections):
+                    if connection.transport.phase in (IDLE, TUNNEL):
+                        connection.expire()
+            await trio.sleep(0.02)
+
+    # -- the walker -------------------------------------------------------------------
+
+    async def _walk(self) -> None:
+        while True:
+            await trio.sleep(WALK_S)
+            self._tick(time.monotonic())
+
+    def _tick(self, now: float) -> None:
+        expired = [one for one in self.connections if one.transport.deadline <= now]
+        for connection in expired:
+            connection.expire()
+        # RFC 9110 section 5.6.7; `formatdate` would cost more than the rest of an answer.
+        self.date_line = time.strftime("date: %a, %d %b %Y %H:%M:%S GMT\r\n", time.gmtime()).encode()
+        for target in self.forwarder.targets.values():
+            target.way.sweep(now)
+        self.log.flush()
+        for source, reason, for_s in self.stages.take_bans():
+            self.process.link.report("offender", {"source": source, "reason": reason, "for_s": for_s})
+        self.counts.tick(self)
+        load = self.process.link.load
+        load["connections"] = float(len(self.connections))
+        load["requests"] = float(self.counts.requests)
+
+    # -- what connections ask for --------------------------------------------------------
+
+    def redirect(self, request: Request) -> Answer:
+        """Plain HTTP is answered with the way to HTTPS."""
+        pop = next((pop for pop in self.config.pop if pop.name == self.process.pop), None)
+        port = self.config.https_port if pop is None else self.config.https_port_of(pop)
+        host = request.host or self.config.domain
+        place = host if port == 443 else f"{host}:{port}"
+        path = request.target if request.target.startswith(b"/") else b"/"
+        return Answer(
+            status=308,
+            reason="REDIRECT",
+            why="plain HTTP is only spoken to send phones to HTTPS",
+            headers=((b"location", b"https://%b%b" % (place.encode(), path)),),
+            body=b"",
+            content_type=b"",
+        )
+
+    def body_bytes_wanted(self, request: Request) -> int:
+        """How much of the body a stage wants to see before it is forwarded."""
+        return self.stages.waf.bytes_wanted(request)
+
+    def judge_body(self, request: Request) -> Answer | None:
+        """The stages' verdict on `request.body_prefix`."""
+        return self.stages.waf.judge_body(request, time.monotonic(), time.time())
+
+    async def wait_for(self, token: object, timeout_s: float) -> None:
+        """Until `token` is released, but no longer than `timeout_s`."""
+        event = self._waits.setdefault(id(token), trio.Event())
+        with trio.move_on_after(timeout_s):
+            await event.wait()
+
+    def release(self, token: object) -> None:
+        """Wake those who wait for `token`."""
+        event = self._waits.pop(id(token), None)
+        if event is not None:
+            event.set()
+
+    def remember(self, record: Record) -> None:
+        """A request is over."""
+        self.ring.add(record)
+        if record.keep or record.status >= 500 or record.end_ns - record.start_ns > self._slow_ns:
+            self.kept.add(record)
+        self.log.add(record)
+        self.counts.request(record)
+
+    def handshake_done(self, flow: Flow) -> None:
+        """Count a handshake."""
+        self.counts.handshake(flow)
+
+    def handshake_failed(self, error: ssl.SSLError) -> None:
+        """Count a handshake, or a connection, that broke by the rules of TLS."""
+        self.counts.handshake_failures.child((error.reason or "unknown").lower()).value += 1
+
+    # -- what the edge tells us ----------------------------------------------------------
+
+    def _set_targets(self, config: Config) -> None:
+        now = time.monotonic()
+        old = self.forwarder.targets
+        targets: dict[str, Target] = {}
+        secret = self.config.domain.encode()
+        for cluster in config.cluster:
+            known = old.get(cluster.name)
+            if known is not None and known.cluster.config == cluster:
+                targets[cluster.name] = known
+                continue
+            keeper = Cluster(cluster, now, self.dice, config.service)
+            keeper.update(self.process.link.members.values(), now)
+            affinity = CookieAffinity(cluster.name, secret) if cluster.affinity == "cookie" else None
+            if affinity is not None:
+                affinity.set_endpoints(keeper.names())
+            targets[cluster.name] = Target(keeper, Way(cluster), affinity)
+        self.forwarder.targets = targets
+        self._slow_ns = int(config.l7.slow_request_s * 1e9)
+
+    def _members(self, changed: list[Member], gone: list[str]) -> None:
+        now = time.monotonic()
+        members = self.process.link.members.values()
+        for target in self.forwarder.targets.values():
+            for address in target.cluster.update(members, now):
+                target.way.forget(address)
+            if target.affinity is not None:
+                target.affinity.set_endpoints(target.cluster.names())
+
+    def _reload(self, config: Config, revision: str) -> None:
+        try:
+            self.stages.reload(config)
+        except EdgeError as error:
+            self.process.log.error("l7.reload", revision=revision, error=str(error))
+            return
+        self.config, self.revision = config, revision
+        self.pipeline = self.stages.pipeline
+        self.limits = limits_of(config.l7)
+        self._set_targets(config)
+
+    async def _reload_certificates(self, args: dict[str, Any]) -> str:
+        names = self.certificates.reload()
+        for problem in self.certificates.problems:
+            self.process.log.error("l7.certificate", error=problem)
+        if self.certificates.problems:
+            raise TlsError("; ".join(self.certificates.problems))
+        return f"{self.name} serves {', '.join(names)}"
+
+    def _find_trace(self, args: dict[str, Any]) -> Any:
+        trace_id = str(args.get("trace_id", ""))
+        found = self.process.spans.find(trace_id)
+        seen: set[str] = set()
+        for record in self.kept.find(trace_id) + self.ring.find(trace_id):
+            if record.span_id not in seen:
+                seen.add(record.span_id)
+                found += spans_of(record, self.name, self.process.pid, self.process.pop)
+        return span_codec.to_wire(found)
+
+    def explain(self) -> dict[str, Any]:
+        """Everything an operator may want to see, as plain values."""
+        return {
+            "connections": len(self.connections),
+            "requests": self.counts.requests,
+            "h11_judged": self.memo.judged,
+            "h11_judged_replies": self.reply_memo.judged,
+            "retries": self.forwarder.retries,
+            "stale_retries": self.forwarder.stale_retries,
+            "revision": self.revision,
+            "clusters": [
+                target.cluster.explain()
+                | {"idle": target.way.idle_count(), "opened": target.way.opened, "in_use": target.way.in_use}
+                for target in self.forwarder.targets.values()
+            ],
+        }
+
+
+async def serve(process: Process) -> None:
+    """The tier's entry point."""
+    await Worker(process).run()
+
+
+def _rtt_us(sock: socket.socket) -> int:
+    try:
+        raw = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+        return int(_TCP_INFO.unpack(raw)[_RTT_FIELD])
+    except (OSError, struct.error):
+        return 0
+
+
+def _where(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}"
