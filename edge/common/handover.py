@@ -16,6 +16,9 @@ connections" right again after a worker or an L4 was restarted; `closed` gives
 back the tickets of the records whose connections ended, from which the L4 frees
 what each source may hold.
 
+Until then two processes hold the socket, so a worker that closes it early must
+`shutdown()` first: a bare `close()` would send its FIN only when the L4's copy goes.
+
 A worker gathers credits for up to `CREDIT_DELAY_S`: one wake-up of the L4 then
 pays for many connections.
 """

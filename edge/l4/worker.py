@@ -1,0 +1,207 @@
+"""The L4 process: links to the POP's workers, a place in the pair, and the counters.  [I/O]
+
+`serve` puts the parts together: the distributor decides, the handoff engine
+accepts and gives away, the pair says when, the control link brings bans, weights
+and orders and is asked for statistics.
+"""
+
+import random
+import time
+from functools import partial
+from typing import Any
+
+import trio
+
+from edge.common.config import Config
+from edge.common.handover import ListenerName
+from edge.common.messages import Ban, Member
+from edge.common.process import Process
+from edge.l4.admission import Admission, BadNetwork
+from edge.l4.counters import Counters
+from edge.l4.distributor import Distributor
+from edge.l4.fence import Fence
+from edge.l4.handoff import Handoff, worker_names, worker_socket
+from edge.l4.pair import Pair
+from edge.l4.refuse import can_drop
+from edge.l4.report import explain_drain, explain_flow, statistics
+
+LISTENERS: tuple[ListenerName, ...] = ("https", "http")
+LOAD_EVERY_S = 1.0
+
+
+class L4:
+    """One L4 process of one POP."""
+
+    def __init__(self, process: Process) -> None:
+        config = process.config.l4
+        self._process = process
+        self._counters = Counters(process.metrics)
+        self._distributor = Distributor(
+            Admission(config.admission, self._share(process.config)),
+            config.balance,
+            random.Random(),
+            credit_max=config.credit_max,
+        )
+        self._engine = Handoff(
+            self._distributor, self._counters, process.log, name=process.name, reject=config.admission.reject
+        )
+        # Active/active: each has a lane of its own, in which it is alone and active.
+        alone = config.mode == "active-active"
+        lane = f"{process.pop or 'pop'}-{process.index}" if alone else process.pop or "pop"
+        self._pair = Pair(
+            Fence(process.run_dir / "l4", lane),
+            process.log,
+            rank=0 if alone else process.index,
+            beat_s=config.beat_s,
+        )
+        self._links: dict[str, trio.CancelScope] = {}
+
+    async def run(self) -> None:
+        """Serve until the process drains; returns when nothing is left to hand over."""
+        process = self._process
+        if process.config.l4.admission.reject == "drop" and not can_drop():
+            process.log.warning("l4.no_silent_drop", reason="CAP_NET_ADMIN is missing; refusing by reset")
+        async with trio.open_nursery() as nursery:
+            self._link_all(nursery, [])
+            self._listen_to_the_hub(nursery)
+            nursery.start_soon(self._engine.tick)
+            nursery.start_soon(self._report_load)
+            nursery.start_soon(self._pair.run, self._reign, self._stood_down)
+            process.link.change(role="standby")
+            process.live(self._address())
+            await process.draining.wait()
+            # The other one accepts from the same queue from now on; what we hold
+            # still has to reach its worker.
+            self._pair.stand_down()
+            await self._engine.settle(process.config.l4.drain_s)
+            nursery.cancel_scope.cancel()
+
+    # -- roles ----------------------------------------------------------------------
+
+    async def _reign(self, epoch: int, why: str) -> None:
+        process = self._process
+        self._engine.epoch = epoch
+        self._counters.takeovers.child(why).value += 1
+        self._counters.active.value = 1
+        process.link.change(role="active", epoch=epoch)
+        process.link.announce()
+        process.log.info("l4.active", epoch=epoch, reason=why)
+        async with trio.open_nursery() as nursery:
+            for name in LISTENERS:
+                listener = process.sockets.get(name)
+                if listener is not None:
+                    nursery.start_soon(self._engine.accept, listener, name, self._pair.is_active)
+
+    def _stood_down(self) -> None:
+        process = self._process
+        self._counters.active.value = 0
+        process.link.change(role="standby", epoch=0)
+        process.link.announce()
+        process.log.info("l4.standby", was_epoch=self._engine.epoch)
+
+    async def _take_over(self, args: dict[str, Any]) -> str:
+        if self._pair.is_active():
+            return f"{self._process.name} is active already, under epoch {self._pair.epoch}"
+        self._pair.take_over("ordered")
+        with trio.move_on_after(1.0):
+            await self._until_active()
+        return f"{self._process.name} is active under epoch {self._pair.epoch}"
+
+    async def _until_active(self) -> None:
+        for _ in range(1000):
+            if self._pair.is_active():
+                return
+            await trio.sleep(0.001)
+
+    # -- what the hub says ------------------------------------------------------------
+
+    def _listen_to_the_hub(self, nursery: trio.Nursery) -> None:
+        link = self._process.link
+        link.on_bans(self._take_bans)
+        link.on_members(partial(self._take_members, nursery))
+        link.on_revision(partial(self._take_revision, nursery))
+        link.on_command("takeover", self._take_over)
+        link.on_ask("stats", lambda args: statistics(self._distributor, self._counters, self._who()))
+        link.on_ask("flow", lambda args: explain_flow(self._distributor, self._who(), args, time.monotonic()))
+        link.on_ask("drain", lambda args: explain_drain(self._distributor, self._who(), args))
+
+    def _take_bans(self, add: list[Ban], lift: list[str]) -> None:
+        admission = self._distributor.admission
+        # Bans end by the wall clock, admission counts by the monotonic one.
+        offset = time.monotonic() - time.time()
+        for ban in add:
+            try:
+                admission.ban(ban.network, ban.until_unix + offset)
+            except BadNetwork as error:
+                self._process.log.warning("l4.bad_ban", error=str(error), by=ban.by)
+        try:
+            admission.lift(lift)
+        except BadNetwork as error:
+            self._process.log.warning("l4.bad_ban", error=str(error))
+
+    def _take_members(self, nursery: trio.Nursery, changed: list[Member], gone: list[str]) -> None:
+        mine = [m for m in changed if m.tier == "l7" and m.pop == self._process.pop]
+        now = time.monotonic()
+        for member in mine:
+            self._distributor.set_weight(member.name, member.weight, now)
+        self._link_all(nursery, [member.name for member in mine])
+
+    def _take_revision(self, nursery: trio.Nursery, config: Config, revision: str) -> None:
+        try:
+            self._distributor.admission.configure(config.l4.admission, self._share(config))
+        except BadNetwork as error:
+            self._process.log.error("l4.bad_revision", error=str(error), revision=revision)
+        self._distributor.set_policy(config.l4.balance, config.l4.credit_max)
+        self._engine.reject = config.l4.admission.reject
+        self._link_all(nursery, [])
+
+    # -- links ----------------------------------------------------------------------
+
+    def _link_all(self, nursery: trio.Nursery, heard: list[str]) -> None:
+        """Begin to keep a link to every worker of the POP that has none yet."""
+        pop = self._process.pop
+        count = next((p.l7 for p in self._process.config.pop if p.name == pop), 0)
+        for name in worker_names(pop, count, heard):
+            if name not in self._links:
+                self._links[name] = trio.CancelScope()
+                nursery.start_soon(self._keep, name)
+
+    async def _keep(self, name: str) -> None:
+        with self._links[name]:
+            await self._engine.keep(name, worker_socket(self._process.run_dir, name))
+
+    # -- telling ----------------------------------------------------------------------
+
+    async def _report_load(self) -> None:
+        load = self._process.link.load
+        handed = 0.0
+        while True:
+            await trio.sleep(LOAD_EVERY_S)
+            load["connections"] = len(self._distributor.connections)
+            load["rate"] = (self._counters.handed.value - handed) / LOAD_EVERY_S
+            handed = self._counters.handed.value
+
+    def _who(self) -> dict[str, Any]:
+        return {
+            "name": self._process.name,
+            "role": "active" if self._pair.is_active() else "standby",
+            "epoch": self._pair.epoch,
+        }
+
+    def _share(self, config: Config) -> float:
+        if config.l4.mode != "active-active":
+            return 1.0
+        count = next((p.l4 for p in config.pop if p.name == self._process.pop), 1)
+        return 1.0 / max(1, count)
+
+    def _address(self) -> str:
+        listener = self._process.sockets.get("https")
+        if listener is None:
+            return ""
+        host, port = listener.getsockname()[:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+async def serve(process: Process) -> None:
+    """The L4 process's entry point."""
+    await L4(process).run()
