@@ -5,7 +5,7 @@
     family = "sqli"
     targets = ["args", "arg_names", "cookies", "!cookies:_ga"]   # default: everything a phone fills in
     form = "decoded"                  # or transform = ["urlDecodeUni", "lowercase"]
-    match = { rx = "..." }            # or any = [...], contains, equals, prefix, suffix, in_file, ip, size_gt, count_gt
+    match = { rx = "..." }            # or any = [...], contains, equals, prefix, suffix, in_file, ip, size_gt, count_gt, count_eq
     score = 5                         # or action = "block" | "allow" | "log"
     paranoia = 1
     msg = "..."
@@ -112,7 +112,24 @@ _DEFAULT_TARGETS = (
 _PHASES: dict[str, Phase] = {"headers": 1, "body": 2, "answer_headers": 3, "answer": 4}
 _SEVERITY = {5: "CRITICAL", 4: "ERROR", 3: "WARNING", 2: "NOTICE"}
 _RULE_KEYS = frozenset(
-    ["id", "family", "phase", "targets", "form", "transform", "match", "score", "action", "status", "paranoia", "severity", "msg", "why", "tags", "expires"]
+    [
+        "id",
+        "family",
+        "phase",
+        "targets",
+        "form",
+        "transform",
+        "match",
+        "score",
+        "action",
+        "status",
+        "paranoia",
+        "severity",
+        "msg",
+        "why",
+        "tags",
+        "expires",
+    ]
 )
 _EXCLUDE_KEYS = frozenset(["rules", "when", "targets", "reason", "expires"])
 
@@ -245,9 +262,9 @@ def _link(table: Mapping[str, Any], match: Any, read: Callable[[str], bytes]) ->
     targets = tuple(_target(str(name)) for name in names) if names is not None else _DEFAULT_TARGETS
     transforms = _transforms({**table, **local})
     (kind, argument), negated = next(iter(tests.items())), bool(local.get("not", False))
-    if kind in {"size_gt"}:
+    if kind == "size_gt":
         transforms += ("length",)
-    if kind == "count_gt":
+    if kind in {"count_gt", "count_eq"}:
         targets = tuple(Target(t.collection, t.key, t.pattern, count=True) for t in targets)
     return Link(targets, _operator(kind, argument, negated, read), transforms)
 
@@ -322,6 +339,7 @@ def _operator(kind: str, argument: Any, negated: bool, read: Callable[[str], byt
         "suffix": "endswith",
         "size_gt": "gt",
         "count_gt": "gt",
+        "count_eq": "eq",
         "gt": "gt",
         "lt": "lt",
         "sqli": "detectsqli",

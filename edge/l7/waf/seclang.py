@@ -43,7 +43,46 @@ Reader = Callable[[str], bytes]
 # They set up ModSecurity itself; here edge.toml does, so they are noted and change nothing.
 _ENGINE_SETTINGS = frozenset(
     name.lower()
-    for name in ["SecRuleEngine", "SecRequestBodyAccess", "SecResponseBodyAccess", "SecRequestBodyLimit", "SecRequestBodyNoFilesLimit", "SecRequestBodyLimitAction", "SecRequestBodyJsonDepthLimit", "SecRequestBodyInMemoryLimit", "SecPcreMatchLimit", "SecPcreMatchLimitRecursion", "SecResponseBodyMimeType", "SecResponseBodyLimit", "SecResponseBodyLimitAction", "SecTmpDir", "SecDataDir", "SecUploadDir", "SecUploadFileMode", "SecUploadKeepFiles", "SecAuditEngine", "SecAuditLogRelevantStatus", "SecAuditLogParts", "SecAuditLogType", "SecAuditLog", "SecAuditLogFormat", "SecAuditLogStorageDir", "SecDebugLog", "SecDebugLogLevel", "SecArgumentSeparator", "SecArgumentsLimit", "SecCookieFormat", "SecUnicodeMapFile", "SecStatusEngine", "SecCollectionTimeout", "SecTmpSaveUploadedFiles", "SecServerSignature", "SecWebAppId", "SecGeoLookupDb", "SecHttpBlKey"]
+    for name in [
+        "SecRuleEngine",
+        "SecRequestBodyAccess",
+        "SecResponseBodyAccess",
+        "SecRequestBodyLimit",
+        "SecRequestBodyNoFilesLimit",
+        "SecRequestBodyLimitAction",
+        "SecRequestBodyJsonDepthLimit",
+        "SecRequestBodyInMemoryLimit",
+        "SecPcreMatchLimit",
+        "SecPcreMatchLimitRecursion",
+        "SecResponseBodyMimeType",
+        "SecResponseBodyLimit",
+        "SecResponseBodyLimitAction",
+        "SecTmpDir",
+        "SecDataDir",
+        "SecUploadDir",
+        "SecUploadFileMode",
+        "SecUploadKeepFiles",
+        "SecAuditEngine",
+        "SecAuditLogRelevantStatus",
+        "SecAuditLogParts",
+        "SecAuditLogType",
+        "SecAuditLog",
+        "SecAuditLogFormat",
+        "SecAuditLogStorageDir",
+        "SecDebugLog",
+        "SecDebugLogLevel",
+        "SecArgumentSeparator",
+        "SecArgumentsLimit",
+        "SecCookieFormat",
+        "SecUnicodeMapFile",
+        "SecStatusEngine",
+        "SecCollectionTimeout",
+        "SecTmpSaveUploadedFiles",
+        "SecServerSignature",
+        "SecWebAppId",
+        "SecGeoLookupDb",
+        "SecHttpBlKey",
+    ]
 )
 
 

@@ -26,6 +26,9 @@ TOKENS_MAX = 400
 # Longer words are no SQL words.
 _WORD_BYTES_MAX = 64
 
+# Between two quotes of a sentence stands more than an injection puts there: such strings are prose ("L").
+_STRING_BYTES_MAX = 24
+
 # No injection can do without one of these, so nothing else is tokenized.  The prefilter uses the same text as
 # an RE2 pattern.
 GATE = rb"(?i)['\"`;(#]|--|/\*|&&|\|\||\b(?:or|and|xor|not|union|having|order|group|limit|like|between|is|div|in)\b|[0-9][=<>]"
@@ -61,7 +64,7 @@ _LOUD = frozenset(
 
 _TOKEN = re.compile(
     rb"""(?P<space>[\s\x00\xa0]+)
-    |(?P<comment>--[^\n]*|\#[^\n]*)
+    |(?P<comment>--(?=[\s\-+*/]|$)[^\n]*|\#[^\n]*)
     |/\*(?P<block>!?)
     |(?P<close>\*/)
     |(?P<quote>['"`])
@@ -92,7 +95,10 @@ def _shape(value: bytes, quote: bytes) -> tuple[str, bool]:
         kind = found.lastgroup
         at = found.end()
         if kind == "quote":
-            at = _string_end(value, at, found[0][0])
+            begin, at = at, _string_end(value, at, found[0][0])
+            if at - begin > _STRING_BYTES_MAX:
+                letters.append("L")
+                continue
             if letters[-1:] == ["s"]:
                 continue  # neighbouring strings are one string
             letters.append("s")
@@ -122,7 +128,9 @@ def _shape(value: bytes, quote: bytes) -> tuple[str, bool]:
                     letter = "n"
             elif word in {b"order", b"group"} and value[at : at + 8].lstrip()[:2].lower() == b"by":
                 letter = "B"
-            elif (word == b"by" and letters[-1:] == ["B"]) or (word in {b"all", b"distinct"} and letters[-1:] == ["U"]):
+            elif (word == b"by" and letters[-1:] == ["B"]) or (
+                word in {b"all", b"distinct"} and letters[-1:] == ["U"]
+            ):
                 continue
             letters.append(letter)
         elif kind == "operator":
@@ -162,7 +170,7 @@ _ANYWHERE = re.compile(
 # Shapes that only make sense when something was open before the value: a quote, or a number.
 _CONTINUES = re.compile(
     r"^[1sv]\)*(?:"
-    r"&+\(*o?[1snvfk]?\(*[^;]{0,80}?(?:o\(*[1snvkfE]|[BU;cE]|\bk)"  # ' or 1=1
+    r"&+\(*o?(?:[1nvs](?:\([^()]{0,30}\))?|f\([^;]{0,60}?\))\)*(?:o\(*[1snvkfE]|[cBU;])"  # ' or 1=1
     r"|&+\(*(?:[1s]\)*[co&]?$|f\(|E)"
     r"|o\(*(?:f\(|E|[1snv]\(*c)"  # '+sleep(5)+'
     r"|o[^;]{0,40}o\(*[1s]c?$(?<=c)"
