@@ -18,6 +18,7 @@ from edge.phone.span_tree import Node, Tree
 
 UNATTRIBUTED = "unattributed"
 WIRE = "wire"
+PHONE = "phone"
 # Phases in which the phone itself works or its kernel does: its own stamps are enough.
 OWN_PHASES = ("tcp", "tls", "send", "body")
 
@@ -56,9 +57,9 @@ def attribute(tree: Tree, path: Path) -> Attribution:
     return Attribution(tree.root.duration_ns, parts, unattributed_ns)
 
 
-def is_phase(root: Node, node: Node) -> bool:
+def is_phase(node: Node) -> bool:
     """Is it one of the phone's own spans?"""
-    return node.span.service == root.span.service
+    return node.span.service == PHONE
 
 
 def phase_word(node: Node) -> str:
@@ -70,7 +71,7 @@ def _part_name(root: Node, node: Node) -> str:
     """The part to which a span's own time belongs; empty where it depends on the moment."""
     if node is root:
         return UNATTRIBUTED
-    if is_phase(root, node):
+    if is_phase(node):
         return phase_word(node) if phase_word(node) in OWN_PHASES else ""
     return node.span.service.removeprefix("edge-") or UNATTRIBUTED
 

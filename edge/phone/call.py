@@ -7,7 +7,7 @@ A phase that fails leaves its span too: a trace of a failure is worth most.
 """
 
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import h11
@@ -15,15 +15,18 @@ import trio
 
 from edge.common.recorder import new_span_id, new_trace, now_ns
 from edge.common.spans import CLIENT, Attribute, Span
+from edge.common.trace import TraceContext
 from edge.phone.connection import Connection, PhoneFailed
+from edge.phone.resolve import Resolver
 
 ANSWER_TIMEOUT_S = 20.0
 BODY_BYTES_MAX = 64 * 1024 * 1024
 USER_AGENT = "edge-phone/0.1"
 
 Header = tuple[str, str]
-# (name, traceparent) -> (addresses in the order to try, attributes of the span).  Raises PhoneFailed.
-Resolve = Callable[[str, str], Awaitable[tuple[list[tuple[str, int]], dict[str, Attribute]]]]
+# Where the phone's socket should really go, given an address and the port in the URL: a
+# lab on free ports (`https-port = 0`) listens elsewhere than its URLs say.
+PortOf = Callable[[str, int], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +66,12 @@ class Call:
 class Phone:
     """One phone in one place; keeps its connection and its TLS session between calls."""
 
-    def __init__(self, name: str, resolve: Resolve, context: ssl.SSLContext, pid: int) -> None:
+    def __init__(
+        self, name: str, resolver: Resolver, context: ssl.SSLContext, pid: int, port_of: PortOf | None = None
+    ) -> None:
         self._name = name
-        self._resolve = resolve
+        self._resolver = resolver
+        self._port_of = port_of or (lambda address, port: port)
         self._context = context
         self._pid = pid
         self._connection: Connection | None = None
@@ -103,10 +109,11 @@ class Phone:
     async def _connect(self, question: Question, stamps: "_Stamps") -> Connection:
         span_id, name = new_span_id(), f"dns query {question.host} A"
         with stamps.phase(name, span_id) as attributes:
-            traceparent = f"00-{stamps.call.trace_id}-{span_id}-03"
-            addresses, told = await self._resolve(question.host, traceparent)
+            here = TraceContext(stamps.call.trace_id, span_id)
+            reply, told = await self._resolver.resolve(question.host, here)
             attributes |= told
-        for number, (address, port) in enumerate(addresses):
+        for number, address in enumerate(reply.addresses):
+            port = self._port_of(address, question.port)
             connection = Connection(address, port)
             try:
                 with stamps.phase(f"tcp connect {address}:{port}") as attributes:
@@ -117,7 +124,7 @@ class Phone:
             except PhoneFailed:
                 connection.close()
                 # Happy Eyeballs without the race: the next address, as a plain phone would.
-                if number == len(addresses) - 1:
+                if number == len(reply.addresses) - 1:
                     raise
                 continue
             except BaseException:
@@ -134,7 +141,7 @@ class Phone:
             head = h11.Request(
                 method=question.method,
                 target=question.target,
-                headers=_headers(question, f"00-{call.trace_id}-{span_id}-03"),
+                headers=_headers(question, TraceContext(call.trace_id, span_id).header()),
             )
             data = http.send(head) + (http.send(h11.Data(question.body)) if question.body else b"")
             await connection.send(data + http.send(h11.EndOfMessage()))

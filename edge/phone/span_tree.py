@@ -16,10 +16,15 @@ A tree is bounded by what the processes keep (`SpanRing`), and a cycle of parent
 cannot occur in it: every node is reached from the root once.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from edge.common.spans import Span
+import msgspec
+
+from edge.common.spans import SERVER, Span
+
+_MADE_UP_ID = "edge-root"
+_TOLD_OF_REQUEST = ("http.request.method", "url.path", "http.response.status_code", "edge.conn.id")
 
 
 @dataclass(slots=True, eq=False)
@@ -88,6 +93,44 @@ def build(spans: Iterable[Span], root_id: str) -> Tree:
     return Tree(top, tuple(sorted(earlier, key=lambda span: span.start_ns)))
 
 
+def rooted(spans: Sequence[Span]) -> tuple[list[Span], str]:
+    """`spans` with a root, and its id.
+
+    A trace that our own phone made has one.  For anybody else's request (curl, a
+    browser) the first sign of life is L4's accept: a root is made up that spans
+    all that the edge saw, and hangs above whatever has no parent here.  Raises
+    `ValueError` if there are no spans.
+    """
+    known = {span.span_id for span in spans}
+    tops = [span for span in spans if span.parent_id not in known]
+    for span in tops:
+        if span.service == "phone" and not span.parent_id:
+            return list(spans), span.span_id
+    first = min(spans, key=lambda span: span.start_ns)
+    request = min(
+        (span for span in tops if span.kind == SERVER), key=lambda span: span.start_ns, default=first
+    )
+    root = Span(
+        trace_id=first.trace_id,
+        span_id=_MADE_UP_ID,
+        parent_id="",
+        name=request.name,
+        service="edge",
+        instance="edge",
+        pid=0,
+        start_ns=first.start_ns,
+        end_ns=max(span.end_ns for span in spans),
+        error=request.error,
+        attributes={key: value for key, value in request.attributes.items() if key in _TOLD_OF_REQUEST},
+    )
+    orphaned = {span.span_id for span in tops}
+    adopted = [
+        msgspec.structs.replace(span, parent_id=_MADE_UP_ID) if span.span_id in orphaned else span
+        for span in spans
+    ]
+    return [root, *adopted], _MADE_UP_ID
+
+
 def _width(span: Span) -> int:
     return span.end_ns - span.start_ns
 
@@ -145,6 +188,7 @@ def _phase(top: Node, stray: Node) -> Node:
     def shared(phase: Node) -> int:
         return min(phase.end_ns, stray.end_ns) - max(phase.start_ns, stray.start_ns)
 
+    # Under a root that was made up (`rooted`) there are no phases.
     phases = [child for child in top.children if child.span.service == top.span.service]
     best = max(phases, key=shared, default=top)
     return best if best is not top and shared(best) >= 0 else top

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from edge.common.spans import CLIENT, SERVER, Span
-from edge.phone.attribution import Attribution, attribute, is_phase, phase_word
+from edge.phone.attribution import PHONE, Attribution, attribute, is_phase, phase_word
 from edge.phone.critical_path import Lever, Path, biggest_lever, critical_path, slack_ns
 from edge.phone.span_tree import Node, Tree
 
@@ -68,7 +68,7 @@ def waterfall(tree: Tree, *, with_stages: bool = False) -> Waterfall:
     span = tree.root.span
     return Waterfall(
         trace_id=span.trace_id,
-        title=f"{_text(span, 'http.request.method')} {_text(span, 'url.full')}".strip() or span.name,
+        title=_title(span),
         status=int(_text(span, "http.response.status_code") or 0),
         connection=_connection(tree),
         attribution=attribution,
@@ -85,6 +85,11 @@ def waterfall(tree: Tree, *, with_stages: bool = False) -> Waterfall:
         processes=len({node.span.instance for node in tree.root.walk()}),
         notes=tuple(_notes(tree)),
     )
+
+
+def _title(span: Span) -> str:
+    what = _text(span, "url.full") or _text(span, "url.path")
+    return f"{_text(span, 'http.request.method')} {what}".strip() or span.name
 
 
 def _rows(node: Node, depth: int, tree: Tree, path: Path, with_stages: bool) -> Iterator[Row]:
@@ -158,8 +163,8 @@ def _stages_row(stages: list[Node], depth: int, root: Node, path: Path) -> Row:
 def _label(root: Node, node: Node) -> tuple[str, str]:
     span = node.span
     if node is root:
-        return "phone", "total"
-    if is_phase(root, node):
+        return (PHONE, "total") if is_phase(node) else ("edge", "total, as the edge saw it")
+    if is_phase(node):
         word = phase_word(node)
         size = span.attributes.get("http.response.body.size")
         told = f"{size:,} B" if isinstance(size, int) else span.name.removeprefix(word).strip()
@@ -170,7 +175,7 @@ def _label(root: Node, node: Node) -> tuple[str, str]:
 
 
 def _tone(root: Node, node: Node) -> Tone:
-    if is_phase(root, node):
+    if is_phase(node):
         return "phone"
     if node.span.name == QUEUE:
         return "queue"
@@ -182,7 +187,7 @@ def _tone(root: Node, node: Node) -> Tone:
 
 def _who(span: Span) -> str:
     """Whose work it was, for a sentence."""
-    if span.service == "phone":
+    if span.service == PHONE:
         return span.name.partition(" ")[0]
     if span.kind == CLIENT:
         return _text(span, "service.peer.name") or span.name
@@ -209,13 +214,16 @@ def _slack(root: Node, node: Node, path: Path) -> int:
 
 
 def _connection(tree: Tree) -> str:
-    words = {phase_word(child): child.span for child in tree.root.children if is_phase(tree.root, child)}
+    words = {phase_word(child): child.span for child in tree.root.children if is_phase(child)}
     if "tls" in words:
         return (
             "new connection, TLS resumed" if words["tls"].attributes.get("tls.resumed") else "cold connection"
         )
     if "tcp" in words:
         return "new connection"
+    if not is_phase(tree.root):
+        opened = any(node.span.name.startswith("l4") for node in tree.root.walk())
+        return "new connection" if opened else "kept connection"
     told = [*(node.span for node in tree.root.walk()), *tree.earlier]
     numbers = [number for span in told if (number := _text(span, "edge.conn.id"))]
     return f"reused connection {numbers[0] if numbers else ''}".strip()
