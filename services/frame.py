@@ -11,7 +11,9 @@ import socket
 import trio
 
 from edge.common.errors import EdgeError
+from edge.common.fault_hook import struck
 from edge.common.http_client import HttpClient, TooSlow, Unreachable
+from edge.common.http_faults import QuestionLost, befall_question
 from edge.common.http_messages import HttpReply, HttpRequest
 from edge.common.http_routes import Routes
 from edge.common.http_server import serve_http
@@ -100,6 +102,10 @@ class Frame:
                 break
             tried.append(address)
             try:
+                faults = self.process.faults
+                if faults.armed and (strike := struck(faults, to=(service, f"{address[0]}:{address[1]}"))):
+                    await befall_question(strike, request, left_s)
+                    left_s = max(0.0, deadline - trio.current_time())
                 reply = await self._client.request(
                     method,
                     address,
@@ -113,7 +119,7 @@ class Frame:
                     resend=resend,
                     repeatable=True,
                 )
-            except Unreachable as error:
+            except (Unreachable, QuestionLost) as error:
                 failure = error
                 continue
             if reply.status != 200:

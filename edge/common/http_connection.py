@@ -12,6 +12,7 @@ from typing import cast
 import h11
 import trio
 
+from edge.common.http_faults import CutOff, reset_on_close
 from edge.common.http_host import Host
 from edge.common.http_messages import REASONS, Header, HttpRequest, HttpResponse, Refusal, problem
 from edge.common.recorder import new_span_id, new_trace, now_ns
@@ -36,6 +37,9 @@ async def serve_connection(stream: trio.abc.HalfCloseableStream, host: Host) -> 
         await connection.run()
     except _GONE:
         pass  # the caller hung up; its balancer knows why
+    except CutOff:
+        connection.end_unanswered()
+        reset_on_close(stream)
     except Exception as error:
         # The one place where a bug is caught: it ends this connection and no other.
         host.log.error("http.bug", error=repr(error), route=connection.route)
@@ -73,6 +77,10 @@ class _Connection:
                     return
         except h11.RemoteProtocolError as error:
             await self._refuse_bytes(error)
+
+    def end_unanswered(self) -> None:
+        """The request in hand gets no answer; its span says so."""
+        self._end(0, "cut_off")
 
     async def confess(self, error: Exception) -> None:
         """After a bug: say 500 if nothing has been said yet."""

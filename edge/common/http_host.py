@@ -11,6 +11,8 @@ from email.utils import formatdate
 import trio
 
 from edge.common.errors import EdgeError
+from edge.common.fault_hook import struck
+from edge.common.http_faults import befall
 from edge.common.http_messages import (
     Handler,
     Header,
@@ -84,7 +86,21 @@ class Host:
         self._count(+1)
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
-        """The handler's answer, or the problem that kept it from answering."""
+        """The handler's answer, or the problem that kept it from answering.
+
+        Raises `CutOff` where a fault wants no answer at all.
+        """
+        faults = self._process.faults
+        if faults.armed and (strike := struck(faults, check=request.path in _HEALTH)):
+            return await befall(strike, request, self._answer)
+        return await self._answer(request)
+
+    def refuses(self) -> bool:
+        """Does a fault make this service refuse connections?"""
+        faults = self._process.faults
+        return faults.armed and faults.is_down(trio.current_time())
+
+    async def _answer(self, request: HttpRequest) -> HttpResponse:
         if request.path in _HEALTH:
             return self._health(request)
         try:
@@ -102,7 +118,7 @@ class Host:
     def finish(
         self, request: HttpRequest, parent_id: str, start_ns: int, status: int, error: str, version: str
     ) -> None:
-        """A request was answered with `status`: count it and write its span."""
+        """A request was answered with `status` (0: not at all): count it and write its span."""
         method = request.method if request.method in _METHODS else "_OTHER"
         route = request.route or "-"
         self._served += 1
@@ -117,7 +133,8 @@ class Host:
         attributes["http.request.method"] = method
         attributes["url.path"] = request.path[:_ATTRIBUTE_CHARS_MAX]
         attributes["url.scheme"] = "http"
-        attributes["http.response.status_code"] = status
+        if status:
+            attributes["http.response.status_code"] = status
         attributes["network.protocol.version"] = version
         if request.query_string:
             attributes["url.query"] = request.query_string[:_ATTRIBUTE_CHARS_MAX]

@@ -17,6 +17,7 @@ import errno
 import trio
 
 from edge.common.http_connection import serve_connection
+from edge.common.http_faults import reset_on_close
 from edge.common.http_host import Host, Limits
 from edge.common.http_messages import Handler
 from edge.common.process import Process
@@ -73,6 +74,10 @@ async def _accept(
 
 async def _serve(stream: trio.SocketStream, host: Host, room: trio.CapacityLimiter, seat: object) -> None:
     try:
+        if host.refuses():
+            reset_on_close(stream)
+            await trio.aclose_forcefully(stream)
+            return
         await serve_connection(stream, host)
     finally:
         room.release_on_behalf_of(seat)
