@@ -122,13 +122,13 @@ class HandoverReceiver:
             for descriptor in descriptors:
                 os.close(descriptor)
             raise
-        for sequence, (descriptor, record) in enumerate(zip(descriptors, records, strict=True), first):
+        for descriptor, record in zip(descriptors, records, strict=True):
             # Given family, type and protocol, Python asks the kernel for none of them.
             family = socket.AF_INET6 if ":" in record.source_ip else socket.AF_INET
             sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=descriptor)
             self.open += 1
             self.taken += 1
-            self._take(sock, record, link.ended(self, sequence))
+            self._take(sock, record, link.ended(self, record.ticket))
         link.taken = max(link.taken, first + len(records) - 1) if records else link.taken
         link.owes.set()
         if not records:
@@ -162,12 +162,12 @@ class _Link:
         self.owes = trio.Event()
         self.hurry = trio.Event()
 
-    def ended(self, receiver: HandoverReceiver, sequence: int) -> Callable[[], None]:
-        """What to call when connection number `sequence` has ended."""
+    def ended(self, receiver: HandoverReceiver, ticket: int) -> Callable[[], None]:
+        """What to call when the L4's connection `ticket` has ended."""
 
         def end() -> None:
             receiver.open -= 1
-            self.closed.append(sequence)
+            self.closed.append(ticket)
             self.owes.set()
 
         return end
