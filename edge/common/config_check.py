@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from edge.common.config import Config, LimitConfig, PopConfig, RouteConfig
 from edge.common.config_build import Path, Problem, nearest
+from edge.common.places import CITIES, find_city
 
 # A drain has to be over before honcho's SIGKILL, five seconds after the first exit.
 DRAIN_S_MAX = 4.5
@@ -132,6 +133,9 @@ def _split(address: str) -> tuple[str, int | None]:
 def _networks(config: Config) -> Iterator[Problem]:
     written = [(("l4", "admission", "allow"), network) for network in config.l4.admission.allow]
     written += [(("dns", "cities", city), network) for city, network in config.dns.cities.items()]
+    for city in config.dns.cities:
+        if find_city(city) is None:
+            yield Problem(("dns", "cities", city), f'"{city}" is no city on our map{nearest(city, CITIES)}')
     for path, network in written:
         try:
             ipaddress.ip_network(network)

@@ -61,6 +61,7 @@ CASES = [
     (POP + '[auth]\ncookie = "a b"\n', "cannot be a cookie's name"),
     (POP + "[l7]\ndrain-s = 30\n", "is too long"),
     (POP + '[l4.admission]\nallow = ["10.0.0.1/8"]\n', "is not a network"),
+    (POP + '[dns]\ncities = { jaipr = "10.0.0.0/8" }\n', 'did you mean "jaipur"?'),
     (POP + '[[cluster]]\nname = "a"\n', "needs either service"),
     (POP + '[[cluster]]\nname = "a"\nservice = "feed"\n', 'no [[service]] is called "feed"'),
     (POP + '[[cluster]]\nname = "a"\nendpoints = ["here"]\n', 'is not "host:port"'),
