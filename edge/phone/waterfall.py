@@ -114,7 +114,8 @@ def _is_passing_stage(node: Node) -> bool:
     name = node.span.name
     verdict = _text(node.span, "edge.verdict")
     passed = verdict in ("", "continue", "pass")
-    return name.startswith(STAGE_PREFIX) and name != QUEUE and passed and not node.span.error
+    plain = passed and not node.span.error and not node.children
+    return name.startswith(STAGE_PREFIX) and name != QUEUE and plain
 
 
 def _row(node: Node, shown: Node, depth: int, tree: Tree, path: Path) -> Row:
