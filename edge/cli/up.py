@@ -34,7 +34,11 @@ def up(*, procfile: Path = Path("Procfile")) -> None:
     for made in ensure_keys(run_dir, config):
         print(f"made: {made}", flush=True)
     started = time.monotonic()
-    honcho = subprocess.Popen([sys.executable, "-m", "honcho", "-f", str(procfile), "start"])
+    # The Procfile says `python`: it has to be this one, also where nobody activated it.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    honcho = subprocess.Popen(
+        [sys.executable, "-m", "honcho", "-f", str(procfile), "start"], env=os.environ | {"PATH": path}
+    )
     # Ctrl-C reaches honcho too (same terminal); it ends its children and then itself,
     # and we leave after it.  A plain SIGTERM has to be passed on.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

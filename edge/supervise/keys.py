@@ -146,7 +146,7 @@ def _make_leaf(run_dir: Path, stem: str, alternatives: list[Any], usages: list[A
     # Key first: a worker that reloads in between finds a pair that does not fit and
     # keeps the old one, instead of a certificate whose key is gone.
     write_atomically(keys / f"{stem}.key", _private_pem(key))
-    write_atomically(keys / f"{stem}.pem", certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+    write_atomically(keys / f"{stem}.pem", certificate.public_bytes(serialization.Encoding.PEM))
 
 
 def _make_server(run_dir: Path, names: set[str], hosts: set[str]) -> None:
