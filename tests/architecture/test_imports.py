@@ -18,6 +18,7 @@ MAY_IMPORT = {  # home -> the other homes of ours it may name
     "edge.phone": {"edge.common"},
     "edge.supervise": {"edge.common"},
     "edge.console": {"edge.common"},
+    "edge.lab": {"edge.common", "edge.supervise"},
     "services": {"edge.common"},
     "loadtest": {"edge.common"},
 }
