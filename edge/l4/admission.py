@@ -36,6 +36,8 @@ CONNECTIONS_MAX = 50_000  # of one L4; Envoy's edge example
 BANS_MAX = 10_000  # about 150 bytes each; beyond it the one that ends first is forgotten
 SHARED_BUCKETS = 4096
 FLOOD_WINDOW_S = 0.1
+# Sums of floats are off by a little; nobody is refused the last of a burst for that.
+SLACK_S = 1e-6
 # Leaving flood mode between two waves would let each wave write its share.
 FLOOD_HOLD_S = 1.0
 _MAPPED = bytes(10) + b"\xff\xff"  # RFC 4291 section 2.5.5.2: ::ffff:a.b.c.d
@@ -143,10 +145,10 @@ class Admission:
         self._allowed = allowed
         self._config = config
         self._interval_s = 1.0 / config.source_rate_per_s
-        self._tolerance_s = (max(1, config.source_burst) - 1) * self._interval_s
-        self._refill_s = self._tolerance_s + self._interval_s
+        self._refill_s = max(1, config.source_burst) * self._interval_s
+        self._tolerance_s = self._refill_s - self._interval_s + SLACK_S
         self._global_interval_s = 1.0 / (config.rate_per_s * share)
-        self._global_tolerance_s = max(0.0, config.burst * share - 1) * self._global_interval_s
+        self._global_tolerance_s = max(0.0, config.burst * share - 1) * self._global_interval_s + SLACK_S
         self._generation_max = max(1, config.sources_max // 2)
         self._window_max = max(1.0, config.flood_rate_per_s * FLOOD_WINDOW_S)
 

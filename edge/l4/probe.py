@@ -40,24 +40,20 @@ class Probe:
 
     def answered(self, now: float) -> bool:
         """A good answer, also one that nobody asked for; True if it changed our mind."""
-        self._asked_at = None
+        before = self.well
         self._run = max(1, self._run + 1)
+        self.well = before or self._fresh or self._run >= self._config.rise
+        self._fresh = False
         self._plan(now)
-        if not self.well and (self._fresh or self._run >= self._config.rise):
-            self._fresh = False
-            self.well = True
-            return True
-        return False
+        return self.well != before
 
     def failed(self, now: float) -> bool:
         """A bad answer; True if it changed our mind."""
-        self._asked_at = None
+        before = self.well
         self._run = min(-1, self._run - 1)
+        self.well = before and -self._run < self._config.fall
         self._plan(now)
-        if self.well and -self._run >= self._config.fall:
-            self.well = False
-            return True
-        return False
+        return self.well != before
 
     def expire(self, now: float) -> bool:
         """An answer that is overdue is a bad one; True if it changed our mind."""
@@ -72,7 +68,8 @@ class Probe:
         return self._next_at
 
     def _plan(self, now: float) -> None:
-        # Between "well" and "unwell" (or back) we want to know soon.
-        settled = self._run > 0 if self.well else -self._run >= self._config.fall
+        self._asked_at = None
+        # While answers contradict what we think we want to be sure soon.
+        settled = (self._run > 0) == self.well
         interval_s = self._config.interval_s if settled else self._config.fast_interval_s
         self._next_at = now + interval_s * (1.0 + self._config.jitter * (2.0 * self._dice.random() - 1.0))
