@@ -79,7 +79,7 @@ class Connection:
             raise PhoneFailed("tls", f"no handshake in {HANDSHAKE_TIMEOUT_S:g} s")
         cipher = self._tls.cipher()
         return {
-            "tls.protocol.version": self._tls.version() or "",
+            "tls.protocol.version": (self._tls.version() or "").removeprefix("TLSv"),
             "tls.cipher": cipher[0] if cipher else "",
             "tls.resumed": bool(self._tls.session_reused),
             "tls.next_protocol": self._tls.selected_alpn_protocol() or "",

@@ -49,7 +49,7 @@ class Resolver:
                 "dns.question.name": name,
                 "dns.answers": ", ".join(reply.addresses),
                 "edge.dns.ttl_s": reply.ttl_s,
-                "edge.why": reply.why,
+                "edge.why": f"{reply.addresses[0]} for {reply.ttl_s} s",
             }
         raise PhoneFailed("dns", reason)
 

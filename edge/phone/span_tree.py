@@ -5,8 +5,9 @@ Each span names its parent.  Three things need care:
 * A connection's work (L4's choice, the TLS handshake) is told by L7 as a child of
   the request's span, because only L7 knows both, yet it happened before that
   request began.  Such a child is moved under the phase of the phone in which it
-  happened.  On a kept connection it happened before this trace, and goes to
-  `Tree.earlier`.
+  happened, and cut where it straddles two: a server may still be busy with a
+  handshake that its phone has finished.  On a kept connection it happened before
+  this trace, and goes to `Tree.earlier`.
 * A process may have died or forgotten; its callee's spans then hang nowhere.  They
   are put under the span that encloses them most tightly, and marked.
 * A child may end a little after its parent: the service is still writing down
@@ -23,6 +24,8 @@ import msgspec
 
 from edge.common.spans import SERVER, Span
 
+# A smaller share of a span in another phase is a stamp's jitter and not worth a row.
+PIECE_SHARE_MIN = 0.05
 _MADE_UP_ID = "edge-root"
 _TOLD_OF_REQUEST = ("http.request.method", "url.path", "http.response.status_code", "edge.conn.id")
 
@@ -161,11 +164,13 @@ def _add(parent: Node, child: Node) -> None:
 
 def _place(top: Node, span: Span, known: dict[str, Span], rooms: dict[str, list[Span]]) -> None:
     """Put a stray under the span in whose time it happened."""
-    node = Node(span, *_clipped(span, top), is_orphan=span.parent_id not in known)
-    home = _home(top, node) if node.is_orphan else _phase(top, node)
-    node.start_ns, node.end_ns = _clipped(span, home)
-    _add(home, node)
-    _furnish(node, rooms)
+    stray = Node(span, *_clipped(span, top), is_orphan=span.parent_id not in known)
+    homes = [_home(top, stray)] if stray.is_orphan else _phases(top, stray)
+    for number, home in enumerate(homes):
+        piece = Node(span, *_clipped(span, home), is_orphan=stray.is_orphan)
+        _add(home, piece)
+        if number == 0:
+            _furnish(piece, rooms)
 
 
 def _home(top: Node, stray: Node) -> Node:
@@ -182,13 +187,14 @@ def _home(top: Node, stray: Node) -> Node:
         home = min(inner, key=lambda node: node.duration_ns)
 
 
-def _phase(top: Node, stray: Node) -> Node:
-    """The phone's phase that shares most time with `stray`."""
+def _phases(top: Node, stray: Node) -> list[Node]:
+    """The phone's phases that share time with `stray`, the one that shares most first."""
 
     def shared(phase: Node) -> int:
         return min(phase.end_ns, stray.end_ns) - max(phase.start_ns, stray.start_ns)
 
     # Under a root that was made up (`rooted`) there are no phases.
     phases = [child for child in top.children if child.span.service == top.span.service]
-    best = max(phases, key=shared, default=top)
-    return best if best is not top and shared(best) >= 0 else top
+    worth_it = max(1, int(stray.duration_ns * PIECE_SHARE_MIN))
+    homes = sorted((phase for phase in phases if shared(phase) >= worth_it), key=shared, reverse=True)
+    return homes or [top]

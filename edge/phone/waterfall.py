@@ -104,7 +104,12 @@ def _rows(node: Node, depth: int, tree: Tree, path: Path, with_stages: bool) -> 
 
 
 def _callee(node: Node) -> Node | None:
-    """The SERVER span of a CLIENT span, where it is all that there is below."""
+    """The SERVER span of a CLIENT span, where it is all that there is below.
+
+    A phase of the phone stays a row of its own: that is where a reader begins.
+    """
+    if is_phase(node):
+        return None
     if node.span.kind == CLIENT and len(node.children) == 1 and node.children[0].span.kind == SERVER:
         return node.children[0]
     return None
@@ -176,7 +181,7 @@ def _label(root: Node, node: Node) -> tuple[str, str]:
 
 
 def _tone(root: Node, node: Node) -> Tone:
-    if is_phase(node):
+    if is_phase(node) or node is root:
         return "phone"
     if node.span.name == QUEUE:
         return "queue"
@@ -194,14 +199,14 @@ def _who(span: Span) -> str:
         return _text(span, "service.peer.name") or span.name
     if span.name.startswith(STAGE_PREFIX):
         return f"{span.instance} {span.name.removeprefix(STAGE_PREFIX)}"
-    return span.instance or span.name
+    return span.instance if span.kind == SERVER else f"{span.instance} {span.name}"
 
 
 def _why(span: Span) -> str:
     said = [_text(span, "edge.why")]
     if "tls.protocol.version" in span.attributes:
         resumed = "resumed" if span.attributes.get("tls.resumed") else "full handshake"
-        said.append(f"{_text(span, 'tls.protocol.version')}, {resumed}")
+        said.append(f"TLS {_text(span, 'tls.protocol.version')}, {resumed}")
     if span.attributes.get("edge.flag") not in (None, "", "-"):
         said.append(_text(span, "edge.flag"))
     if span.attributes.get("degraded") or span.attributes.get("edge.degraded"):

@@ -38,7 +38,7 @@ async def test_a_cold_call_has_every_phase_and_adds_up(tmp_path: Path) -> None:
 
     assert (call.status, call.body, call.failed) == (200, b"hello", "")
     assert words(call) == ["dns", "tcp", "tls", "http", "body", "phone"]
-    assert span_named(call, "tls").attributes["tls.protocol.version"] == "TLSv1.3"
+    assert span_named(call, "tls").attributes["tls.protocol.version"] == "1.3"
     tree = build(call.spans, call.root_id)
     check_sum(attribute(tree, critical_path(tree.root)))
 

@@ -38,6 +38,17 @@ def test_on_a_kept_connection_that_work_is_history() -> None:
     assert tree.find("l4") is None
 
 
+def test_work_that_straddles_two_phases_is_cut_in_two() -> None:
+    """In TLS 1.3 the server still checks what its phone has already sent a request behind."""
+    spans = [one for one in cold_feed() if one.span_id != "l7tls"]
+    late = span("l7tls", "server", "tls handshake", 2_000, 4_800, service="edge-l7", instance="l7-mumbai-1")
+
+    tree = build([*spans, late], ROOT)
+
+    pieces = [(node.start_ns, node.end_ns) for node in tree.root.walk() if node.span.span_id == "l7tls"]
+    assert pieces == [(1_002_000_000, 1_004_650_000), (1_004_650_000, 1_004_800_000)]
+
+
 def test_a_span_whose_caller_forgot_is_put_where_it_happened() -> None:
     """L7 was killed: what the services did is still shown, and marked."""
     spans = [one for one in cold_feed() if one.service != "edge-l7"]
@@ -93,8 +104,16 @@ def test_no_span_is_lost_doubled_or_outside_its_parent(spans: list[msgspec.Struc
     """Whatever the processes tell, and in whatever order."""
     tree = build(spans, ROOT)  # type: ignore[arg-type]
 
-    placed = [node.span.span_id for node in tree.root.walk()] + [one.span_id for one in tree.earlier]
-    assert sorted(placed) == sorted({one.span_id for one in spans})  # type: ignore[attr-defined]
+    earlier = {one.span_id for one in tree.earlier}
+    placed = {node.span.span_id for node in tree.root.walk()}
+    assert placed | earlier == {one.span_id for one in spans}  # type: ignore[attr-defined]
+    assert not placed & earlier
+    pieces: dict[str, list[tuple[int, int]]] = {}
+    for node in tree.root.walk():
+        pieces.setdefault(node.span.span_id, []).append((node.start_ns, node.end_ns))
+    for cut in pieces.values():
+        cut.sort()
+        assert all(end <= start for (_, end), (start, _) in zip(cut, cut[1:], strict=False))
     for node in tree.root.walk():
         assert node.start_ns <= node.end_ns
         for child in node.children:
