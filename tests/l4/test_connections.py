@@ -2,6 +2,7 @@
 
 import tracemalloc
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -93,3 +94,4 @@ class AsADictionary(RuleBasedStateMachine):
 
 
 TestAsADictionary = AsADictionary.TestCase
+TestAsADictionary.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
