@@ -1,12 +1,14 @@
 """Where does the access log go?  [I/O]
 
-Lines are gathered and written in one call every `FLUSH_S`, to a file per worker
-that is renamed once when it is full: two files of `FILE_BYTES_MAX` are the most a
+The worker hands over the requests of a quarter of a second at a time, and they
+become one write to a file per worker, which
+is renamed once when it is full: two files of `FILE_BYTES_MAX` are the most a
 worker leaves on disk.  A log that cannot be written is counted, never waited for.
 """
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -15,10 +17,7 @@ import orjson
 from edge.common.run_files import private_directory
 from edge.l7.record import Record, access_line
 
-FLUSH_S = 0.25
 FILE_BYTES_MAX = 64 * 1024 * 1024
-# A burst beyond this between two flushes is written at once rather than held.
-LINES_MAX = 4096
 
 
 class AccessLog:
@@ -30,7 +29,6 @@ class AccessLog:
         self._instance = instance
         self._pop = pop
         self._mode = mode
-        self._waiting: list[Record] = []
         self._path = run_dir / "logs" / f"access-{instance}.jsonl"
         self._descriptor = -1
         self._bytes = 0
@@ -41,18 +39,10 @@ class AccessLog:
             private_directory(self._path.parent)
             self._open()
 
-    def add(self, record: Record) -> None:
-        """Write `record` with the next flush."""
-        if self._mode != "off":
-            self._waiting.append(record)
-            if len(self._waiting) >= LINES_MAX:
-                self.flush()
-
-    def flush(self) -> None:
-        """Write what waits."""
-        if not self._waiting:
+    def write(self, records: Sequence[Record]) -> None:
+        """One line each, in one write."""
+        if self._mode == "off" or not records:
             return
-        records, self._waiting = self._waiting, []
         lines = []
         second, text = -1, ""
         for record in records:
@@ -71,8 +61,7 @@ class AccessLog:
             self._rotate()
 
     def close(self) -> None:
-        """Write the rest and let go of the file."""
-        self.flush()
+        """Let go of the file."""
         if self._mode == "file" and self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

@@ -34,7 +34,7 @@ from edge.l7.transport import (
     Transport,
 )
 from edge.l7.upstream.pool import Channel
-from edge.l7.verdict import Answer, Wait
+from edge.l7.verdict import Answer, Verdict, Wait
 
 if TYPE_CHECKING:
     from edge.l7.worker import Worker
@@ -51,6 +51,7 @@ class PhoneConnection:
     __slots__ = (
         "_buffer",
         "_heads",
+        "_plain",
         "_worker",
         "body",
         "channel",
@@ -78,6 +79,7 @@ class PhoneConnection:
         self.channel: Channel | None = None
         self.tunnelling = False
         self._buffer = b""
+        self._plain = flow.handover.listener == "http"
         self._heads = Heads(worker.hop, flow, encrypted=transport.tls)
         # Of the request that is being served.
         self.tries: list[Try] = []
@@ -222,7 +224,14 @@ class PhoneConnection:
         first_stage = 0
         try:
             try:
-                verdict, first_stage = await self._judge(request)
+                if self._plain:
+                    verdict: Verdict = worker.redirect(request)
+                else:
+                    verdict = worker.pipeline.run(
+                        request, time.monotonic_ns, head_ns * 1e-9 + worker.unix_offset
+                    )
+                if isinstance(verdict, Wait):
+                    verdict, first_stage = await self._wait(request, verdict)
                 if verdict is None and body is not None:
                     verdict = await self._admit_body(request, body)
                 if verdict is None:
@@ -253,21 +262,20 @@ class PhoneConnection:
             self._remember(request, head, parent_id, start_ns, head_ns, bytes_out, first_stage, body)
         return self.keep_alive
 
-    async def _judge(self, request: Request) -> tuple[Answer | None, int]:
+    async def _wait(self, request: Request, verdict: Wait) -> tuple[Answer | None, int]:
+        """Wait for what another request is fetching, and ask the stage again."""
         worker = self._worker
-        if self.flow.handover.listener == "http":
-            return worker.redirect(request), 0
         start = 0
+        again: Verdict = verdict
         for _ in range(WAITS_MAX):
-            verdict = worker.pipeline.run(request, time.monotonic_ns, time.time(), start)
-            if not isinstance(verdict, Wait):
-                return verdict, start
+            if not isinstance(again, Wait):
+                return again, start
             start = worker.pipeline.stopped_at(request, start)
             self.transport.deadline = float("inf")
-            await worker.wait_for(verdict.token, verdict.timeout_s)
+            await worker.wait_for(again.token, again.timeout_s)
             request.marks.clear()
-        verdict = worker.pipeline.run(request, time.monotonic_ns, time.time(), start)
-        return (None if isinstance(verdict, Wait) else verdict), start
+            again = worker.pipeline.run(request, time.monotonic_ns, time.time(), start)
+        return (None if isinstance(again, Wait) else again), start
 
     async def _admit_body(self, request: Request, body: PhoneBody) -> Answer | None:
         worker = self._worker
@@ -303,16 +311,15 @@ class PhoneConnection:
 
     def _trace(self, traceparent: bytes | None) -> tuple[TraceContext, str]:
         """Our server span's position, and the span it hangs under."""
-        bits = self._worker.dice.getrandbits
-        span_id = "%016x" % (bits(64) or 1)
+        # One draw for both ids.  All zeros would be invalid; the chance is 2 ** -64.
+        digits = f"{self._worker.dice.getrandbits(192):048x}"
         if traceparent is not None:
             context = parse_traceparent(traceparent)
             if context is not None:
                 # The border decides about sampling itself; the random bit is the sender's to set.
-                return TraceContext(
-                    context.trace_id, span_id, SAMPLED | context.flags & RANDOM
-                ), context.span_id
-        return TraceContext("%032x" % (bits(128) or 1), span_id, SAMPLED | RANDOM), ""
+                flags = SAMPLED | context.flags & RANDOM
+                return TraceContext(context.trace_id, digits[32:], flags), context.span_id
+        return TraceContext(digits[:32], digits[32:]), ""
 
     def _remember(
         self,
@@ -336,8 +343,8 @@ class PhoneConnection:
                 flow,
                 flow.requests == 1,
                 start_ns,
-                time.monotonic_ns(),
-                time.time(),
+                end_ns := time.monotonic_ns(),
+                end_ns * 1e-9 + worker.unix_offset,
                 request.method,
                 request.target[:TEXT_MAX],
                 request.route.name if request.route is not None else "",

@@ -4,6 +4,7 @@ Plain integers, looked up once per combination of labels and then added to.
 Labels come from small sets only: the route's name, never the path.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from edge.common.metrics import HTTP_BUCKETS_S, Histogram, Number, Registry
@@ -69,34 +70,45 @@ class Counts:
         self._by_method: dict[str, Histogram] = {}
         self._by_endpoint: dict[str, tuple[Histogram, Histogram]] = {}
 
-    def request(self, record: Record) -> None:
-        """Count one request."""
-        self.requests += 1
-        key = (record.route, record.status, record.flag)
-        known = self._children.get(key)
-        if known is None:
-            known = self._children[key] = (
-                self._requests.child(record.route or "-", str(record.status), record.flag),
-                self._durations.child(record.route or "-"),
-            )
-        seconds = (record.end_ns - record.start_ns) * _S_PER_NS
-        known[0].value += 1
-        known[1].observe(seconds)
-        by_method = self._by_method.get(record.method)
-        if by_method is None:
-            by_method = self._http.child(record.method if record.method in _METHODS else "_OTHER")
-            if len(self._by_method) < _METHODS_MAX:
-                self._by_method[record.method] = by_method
-        by_method.observe(seconds)
-        for attempt in record.tries:
-            pair = self._by_endpoint.get(attempt.endpoint)
-            if pair is None:
-                pair = (self._upstream.child(attempt.endpoint), self._queue.child(attempt.endpoint))
-                self._by_endpoint[attempt.endpoint] = pair
-            if attempt.first_ns:
-                pair[0].observe((attempt.first_ns - attempt.connected_ns) * _S_PER_NS)
-            if attempt.connected_ns and record.marks:
-                pair[1].observe(max(0, attempt.connected_ns - record.marks[-1]) * _S_PER_NS)
+    def requests_over(self, records: Sequence[Record]) -> None:
+        """Count requests, many at a time: the worker comes with a batch four times a second."""
+        self.requests += len(records)
+        children, methods, endpoints = self._children, self._by_method, self._by_endpoint
+        for record in records:
+            key = (record.route, record.status, record.flag)
+            number, duration = children.get(key) or self._child(key)
+            number.value += 1
+            seconds = (record.end_ns - record.start_ns) * _S_PER_NS
+            duration.observe(seconds)
+            (methods.get(record.method) or self._method(record.method)).observe(seconds)
+            for attempt in record.tries:
+                first_byte, queue = endpoints.get(attempt.endpoint) or self._endpoint(attempt.endpoint)
+                if attempt.first_ns:
+                    first_byte.observe((attempt.first_ns - attempt.connected_ns) * _S_PER_NS)
+                if attempt.connected_ns and record.marks:
+                    queue.observe(max(0, attempt.connected_ns - record.marks[-1]) * _S_PER_NS)
+
+    def _child(self, key: tuple[str, int, str]) -> tuple[Number, Histogram]:
+        route, status, flag = key
+        known = (
+            self._requests.child(route or "-", str(status), flag),
+            self._durations.child(route or "-"),
+        )
+        if len(self._children) < _CHILDREN_MAX:
+            self._children[key] = known
+        return known
+
+    def _method(self, method: str) -> Histogram:
+        known = self._http.child(method if method in _METHODS else "_OTHER")
+        if method in _METHODS:
+            self._by_method[method] = known
+        return known
+
+    def _endpoint(self, endpoint: str) -> tuple[Histogram, Histogram]:
+        known = (self._upstream.child(endpoint), self._queue.child(endpoint))
+        if len(self._by_endpoint) < _CHILDREN_MAX:
+            self._by_endpoint[endpoint] = known
+        return known
 
     def handshake(self, flow: Flow) -> None:
         """Count one handshake."""
@@ -122,4 +134,5 @@ class Counts:
 _METHODS = frozenset(
     ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY")
 )
-_METHODS_MAX = 64
+# Routes come and go with configurations; beyond this a child is looked up each time.
+_CHILDREN_MAX = 20_000

@@ -1,7 +1,7 @@
 """Bytes from and to one peer, over TCP or TLS, without a thread or a cancel scope.  [I/O]
 
-Try first, wait only when the socket says so.  A wait is `trio.lowlevel`'s bare
-`wait_readable`: Trio's streams and `SSLStream` would add a lock, a checkpoint
+Try first, wait only when the socket says so.  A wait is one bare suspension
+(`edge.l7.poller`): Trio's streams and `SSLStream` would add a lock, a checkpoint
 and, for TLS, two more copies of every byte.
 
 Deadlines: a `Transport` has a time until which the peer must have done
@@ -15,9 +15,12 @@ import math
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from typing import Final
 
 import trio
+
+from edge.l7.poller import Poller
 
 # TLS hands out at most one record of 16 KiB at a time.
 TLS_READ_BYTES: Final = 16 * 1024
@@ -34,7 +37,7 @@ IDLE, HEAD, BODY, WRITE, UPSTREAM, HANDSHAKE, TUNNEL = (
     "idle", "head", "body", "write", "upstream", "handshake", "tunnel",
 )  # fmt: skip
 
-Plain = socket.socket
+_NOTHING: Final = (b"", 0, None)
 _WANT_READ: Final = (BlockingIOError, ssl.SSLWantReadError)
 
 
@@ -46,7 +49,10 @@ class Transport:
     """One non-blocking socket."""
 
     __slots__ = (
-        "_expire_how",
+        "_read",
+        "_rest",
+        "_watch",
+        "_write",
         "bytes_in",
         "bytes_out",
         "deadline",
@@ -57,7 +63,7 @@ class Transport:
         "tls",
     )
 
-    def __init__(self, sock: socket.socket, read_bytes: int = 64 * 1024) -> None:
+    def __init__(self, sock: socket.socket, poller: Poller, read_bytes: int = 64 * 1024) -> None:
         self.sock = sock
         self.tls = isinstance(sock, ssl.SSLSocket)
         self.read_bytes = read_bytes
@@ -66,6 +72,15 @@ class Transport:
         self.expired = ""
         self.bytes_in = 0
         self.bytes_out = 0
+        self._rest: tuple[bytes, int, OSError | None] = _NOTHING
+        self._watch = poller.watch(sock.fileno())
+        self._read: Callable[[int], bytes] = sock.recv
+        self._write: Callable[[bytes | memoryview], int] = sock.send
+        if isinstance(sock, ssl.SSLSocket):
+            # SSLSocket.recv() is three Python calls around this one; measured 2 us less per request.
+            tls = sock._sslobj  # type: ignore[attr-defined]
+            if tls is not None:
+                self._read, self._write = tls.read, tls.write
 
     async def handshake(self) -> None:
         """TLS.  Raises `ssl.SSLError` or `OSError`; OpenSSL has then sent its alert itself."""
@@ -75,7 +90,7 @@ class Transport:
                 self.sock.do_handshake()
                 return
             except ssl.SSLWantReadError:
-                await trio.lowlevel.wait_readable(self.sock)
+                await self._watch.readable()
             except ssl.SSLWantWriteError:
                 await trio.lowlevel.wait_writable(self.sock)
 
@@ -84,15 +99,20 @@ class Transport:
         sock = self.sock
         if isinstance(sock, ssl.SSLSocket) and sock.pending():
             return
-        await trio.lowlevel.wait_readable(sock)
+        await self._watch.readable()
+
+    @property
+    def stale(self) -> bool:
+        """Did something arrive, or did it end, while nobody read?"""
+        return self._watch.stale
 
     async def receive(self) -> bytes:
         """The next bytes, b"" at the end (also when it was reset or ended by the walker)."""
         while True:
             try:
-                data = self.sock.recv(self.read_bytes)
+                data = self._read(self.read_bytes)
             except _WANT_READ:
-                await trio.lowlevel.wait_readable(self.sock)
+                await self._watch.readable()
             except ssl.SSLWantWriteError:
                 await trio.lowlevel.wait_writable(self.sock)
             except OSError:
@@ -104,7 +124,7 @@ class Transport:
     def receive_now(self) -> bytes | None:
         """The next bytes if there are any, None if not yet, b"" at the end."""
         try:
-            data = self.sock.recv(self.read_bytes)
+            data = self._read(self.read_bytes)
         except (*_WANT_READ, ssl.SSLWantWriteError):
             return None
         except OSError:
@@ -112,39 +132,54 @@ class Transport:
         self.bytes_in += len(data)
         return data
 
-    async def send(self, data: bytes) -> None:
-        """All of `data`.  Raises `PeerGone`."""
-        try:
-            if len(data) <= WRITE_BYTES:
-                sent = self.sock.send(data)
-                if sent == len(data):
-                    self.bytes_out += sent
-                    return
-            else:
-                sent = 0
-        except (*_WANT_READ, ssl.SSLWantWriteError):
-            sent = 0
-        except OSError as error:
-            raise PeerGone from error
-        await self._send_rest(memoryview(data), sent)
+    def send_now(self, data: bytes) -> bool:
+        """Try to send `data`; False: call `send_rest`.  Never waits, never raises.
 
-    async def _send_rest(self, data: memoryview, sent: int) -> None:
-        self.bytes_out += sent
+        Apart from `send` because most answers fit, and a call that cannot wait needs
+        no coroutine (0.5 us, four times a request).
+        """
+        sent = 0
+        if len(data) <= WRITE_BYTES:
+            try:
+                sent = self._write(data)
+            except (*_WANT_READ, ssl.SSLWantWriteError):
+                pass
+            except OSError as error:
+                self._rest = (b"", 0, error)
+                return False
+            self.bytes_out += sent
+            if sent == len(data):
+                return True
+        self._rest = (data, sent, None)
+        return False
+
+    async def send_rest(self) -> None:
+        """What `send_now` could not.  Raises `PeerGone`."""
+        whole, sent, broken = self._rest
+        self._rest = _NOTHING
+        if broken is not None:
+            raise PeerGone from broken
+        data = memoryview(whole)
         self.phase = WRITE
         start = time.monotonic()
         while sent < len(data):
             self.deadline = start + WRITE_GRACE_S + sent / WRITE_RATE_MIN_BYTES_PER_S
             try:
-                count = self.sock.send(data[sent : sent + WRITE_BYTES])
+                count = self._write(data[sent : sent + WRITE_BYTES])
             except (BlockingIOError, ssl.SSLWantWriteError):
                 await trio.lowlevel.wait_writable(self.sock)
             except ssl.SSLWantReadError:
-                await trio.lowlevel.wait_readable(self.sock)
+                await self._watch.readable()
             except OSError as error:
                 raise PeerGone from error
             else:
                 sent += count
                 self.bytes_out += count
+
+    async def send(self, data: bytes) -> None:
+        """All of `data`.  Raises `PeerGone`."""
+        if not self.send_now(data):
+            await self.send_rest()
 
     def expire(self) -> None:
         """The deadline has passed: wake who waits on this socket, with an end of file."""
@@ -177,5 +212,6 @@ class Transport:
     def close(self) -> None:
         """Give the descriptor back; whoever waits on it is woken with `trio.ClosedResourceError`."""
         if self.sock.fileno() >= 0:
+            self._watch.close()
             trio.lowlevel.notify_closing(self.sock)
             self.sock.close()

@@ -31,6 +31,7 @@ from edge.l7.handover_receiver import HandoverReceiver
 from edge.l7.http1.memo import HeadMemo
 from edge.l7.http1.reply_head import ReplyMemo
 from edge.l7.http1.rules import limits_of
+from edge.l7.poller import Poller
 from edge.l7.record import Flow, Record, Ring, spans_of
 from edge.l7.request import Request
 from edge.l7.tls import Certificates, TlsError
@@ -44,6 +45,8 @@ from edge.l7.verdict import Answer
 WALK_S: Final = 0.25
 # Traces that somebody will want to see: slow, failed, or asked for with `edge-trace: 1`.
 KEPT_MAX: Final = 1024
+# Requests that may wait for the log and the counters between two walks.
+BATCH_MAX: Final = 4096
 # In a drain, a phone that keeps quiet for this share of it is taken to be away.
 QUIET_SHARE: Final = 0.7
 # struct tcp_info of linux/tcp.h up to tcpi_rtt, which counts microseconds.
@@ -65,6 +68,7 @@ class Worker:
         self.dice = random.Random(random.SystemRandom().getrandbits(128))
         l7 = self.config.l7
         self.limits = limits_of(l7)
+        self.poller = Poller()
         self.memo = HeadMemo(self.limits, l7.memo_entries_max, l7.memo_bytes_max)
         self.reply_memo = ReplyMemo(l7.memo_entries_max, l7.memo_bytes_max // 8)
         self.forwarder = Forwarder(self.reply_memo, self.dice)
@@ -77,6 +81,8 @@ class Worker:
         self.kept = Ring(KEPT_MAX)
         self.log = AccessLog(process.run_dir, self.name, process.pop, self.config.access_log)
         self.receiver = HandoverReceiver(process.run_dir / "l7" / f"{self.name}.sock", self.take, process.log)
+        self._finished: list[Record] = []
+        self.unix_offset = 0.0
         self._waits: dict[int, trio.Event] = {}
         self._nursery: trio.Nursery | None = None
         self._set_targets(self.config)
@@ -101,6 +107,7 @@ class Worker:
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
+                nursery.start_soon(self.poller.run)
                 nursery.start_soon(self.receiver.run, listener)
                 nursery.start_soon(self._walk)
                 process.live(str(process.run_dir / "l7" / f"{self.name}.sock"))
@@ -108,6 +115,7 @@ class Worker:
                 await self._drain()
                 nursery.cancel_scope.cancel()
         finally:
+            self._account()
             self.log.close()
             for target in self.forwarder.targets.values():
                 target.way.close()
@@ -131,7 +139,7 @@ class Worker:
                 sock = self.certificates.context.wrap_socket(
                     sock, server_side=True, do_handshake_on_connect=False
                 )
-            connection = PhoneConnection(self, Transport(sock, TLS_READ_BYTES), flow)
+            connection = PhoneConnection(self, Transport(sock, self.poller, TLS_READ_BYTES), flow)
             self.connections.add(connection)
             await connection.run()
         except OSError:
@@ -171,11 +179,13 @@ class Worker:
         expired = [one for one in self.connections if one.transport.deadline <= now]
         for connection in expired:
             connection.expire()
+        # Wall clock without a call per request; four corrections a second follow any step of the clock.
+        self.unix_offset = time.time() - now
         # RFC 9110 section 5.6.7; `formatdate` would cost more than the rest of an answer.
         self.date_line = time.strftime("date: %a, %d %b %Y %H:%M:%S GMT\r\n", time.gmtime()).encode()
         for target in self.forwarder.targets.values():
             target.way.sweep(now)
-        self.log.flush()
+        self._account()
         for source, reason, for_s in self.stages.take_bans():
             self.process.link.report("offender", {"source": source, "reason": reason, "for_s": for_s})
         self.counts.tick(self)
@@ -222,12 +232,19 @@ class Worker:
             event.set()
 
     def remember(self, record: Record) -> None:
-        """A request is over."""
+        """A request is over; it is counted and logged with the next batch."""
         self.ring.add(record)
-        if record.keep or record.status >= 500 or record.end_ns - record.start_ns > self._slow_ns:
-            self.kept.add(record)
-        self.log.add(record)
-        self.counts.request(record)
+        self._finished.append(record)
+        if len(self._finished) >= BATCH_MAX:
+            self._account()
+
+    def _account(self) -> None:
+        records, self._finished = self._finished, []
+        for record in records:
+            if record.keep or record.status >= 500 or record.end_ns - record.start_ns > self._slow_ns:
+                self.kept.add(record)
+        self.counts.requests_over(records)
+        self.log.write(records)
 
     def handshake_done(self, flow: Flow) -> None:
         """Count a handshake."""
@@ -254,7 +271,7 @@ class Worker:
             affinity = CookieAffinity(cluster.name, secret) if cluster.affinity == "cookie" else None
             if affinity is not None:
                 affinity.set_endpoints(keeper.names())
-            targets[cluster.name] = Target(keeper, Way(cluster), affinity)
+            targets[cluster.name] = Target(keeper, Way(cluster, self.poller), affinity)
         self.forwarder.targets = targets
         self._slow_ns = int(config.l7.slow_request_s * 1e9)
 

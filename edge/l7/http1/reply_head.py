@@ -5,7 +5,7 @@ header lines are judged by h11 once and remembered, framing is read each time.
 A service is ours, but it may be somebody's application; what two parsers could
 read in two ways is refused here too, and the phone gets 502.
 
-State: two bounded memories, owned by one worker.
+State: three bounded memories, owned by one worker.
 """
 
 from typing import Final
@@ -52,6 +52,7 @@ class ReplyMemo:
     """Judges heads of answers, and remembers their lines."""
 
     def __init__(self, entries_max: int, bytes_max: int) -> None:
+        self._heads: Generations[ReplyHead] = Generations(256, bytes_max)
         self._statuses: Generations[tuple[int, bool]] = Generations(256, 64 * 1024)
         self._fields: Generations[tuple[tuple[bytes, bytes], bytes, bool]] = Generations(
             entries_max, bytes_max
@@ -59,8 +60,24 @@ class ReplyMemo:
         self._names: Generations[bytes] = Generations(1024, 64 * 1024)
         self.judged = 0
 
-    def judge(self, head: bytes, method: str) -> ReplyHead:
-        """The verdict on a whole head, its empty line included.  Raises `BadReply`."""
+    def judge(self, head: bytes, method: str, request_id: str = "") -> ReplyHead:
+        """The verdict on a whole head, its empty line included.  Raises `BadReply`.
+
+        A service that echoes `request_id` would make every head new, so that line is
+        taken out first; we write our own.
+        """
+        if request_id:
+            head = head.replace(b"\r\nx-request-id: %b\r\n" % request_id.encode(), b"\r\n", 1)
+        if method == "HEAD":
+            return self._judge(head, method)
+        known = self._heads.young.get(head)
+        if known is None:
+            known = self._judge(head, method)
+            # Also with a Date inside: thousands of answers share each second of it.
+            self._heads.put(head, known)
+        return known
+
+    def _judge(self, head: bytes, method: str) -> ReplyHead:
         first, *lines = head[:-4].split(b"\r\n")
         status, persistent = self._statuses.young.get(first) or self._status(first)
         young = self._fields.young

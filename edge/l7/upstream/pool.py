@@ -14,7 +14,6 @@ State: idle channels per address, and per cluster how many are in use; bounded b
 """
 
 import errno
-import select
 import socket
 from collections import deque
 from typing import Final
@@ -23,6 +22,7 @@ import trio
 
 from edge.common.config import ClusterConfig
 from edge.common.errors import EdgeError
+from edge.l7.poller import Poller
 from edge.l7.transport import UPSTREAM, Transport
 
 READ_BYTES: Final = 64 * 1024
@@ -53,8 +53,8 @@ class Channel(Transport):
 
     __slots__ = ("address", "idle_since", "uses", "way")
 
-    def __init__(self, sock: socket.socket, address: str, way: "Way") -> None:
-        super().__init__(sock, READ_BYTES)
+    def __init__(self, sock: socket.socket, address: str, way: "Way", poller: Poller) -> None:
+        super().__init__(sock, poller, READ_BYTES)
         self.phase = UPSTREAM
         self.address = address
         self.way = way
@@ -65,31 +65,37 @@ class Channel(Transport):
 class Way:
     """The connections of one cluster."""
 
-    def __init__(self, config: ClusterConfig) -> None:
+    def __init__(self, config: ClusterConfig, poller: Poller) -> None:
         self.config = config
+        self._poller = poller
         self.in_use = 0
         self.opened = 0
         self._idle: dict[str, list[Channel]] = {}
         self._queue: deque[trio.lowlevel.Task] = deque()
 
-    async def channel(self, address: str, now: float, *, fresh: bool = False) -> Channel:
-        """A connection to `address`, `uses` 0 if it is new.  Raises `ConnectFailed` or `Overflow`."""
+    def take(self, address: str, now: float) -> Channel | None:
+        """An idle connection to `address`, if there is one and room to use it."""
+        idle = self._idle.get(address)
+        while idle and self.in_use < self.config.connections_max:
+            channel = idle.pop()
+            if now - channel.idle_since < self.config.idle_timeout_s and not channel.stale:
+                self.in_use += 1
+                return channel
+            channel.close()
+        return None
+
+    async def open(self, address: str) -> Channel:
+        """A new connection to `address`.  Raises `ConnectFailed` or `Overflow`."""
         if self.in_use >= self.config.connections_max:
             await self._wait_for_room()
         self.in_use += 1
-        idle = self._idle.get(address)
-        while idle and not fresh:
-            channel = idle.pop()
-            if now - channel.idle_since < self.config.idle_timeout_s:
-                return channel
-            channel.sock.close()
         try:
             sock = await _connect(address, self.config.connect_timeout_s)
         except BaseException:
             self._leave()
             raise
         self.opened += 1
-        return Channel(sock, address, self)
+        return Channel(sock, address, self, self._poller)
 
     def keep(self, channel: Channel, now: float) -> None:
         """The exchange is over and the connection may be used again."""
@@ -108,30 +114,24 @@ class Way:
 
     def sweep(self, now: float) -> None:
         """Close what is too old, and what the services have closed."""
-        poll = select.poll()
-        by_descriptor: dict[int, Channel] = {}
+        oldest = now - self.config.idle_timeout_s
         for address, channels in list(self._idle.items()):
-            young = [channel for channel in channels if now - channel.idle_since < self.config.idle_timeout_s]
-            for channel in channels:
-                if channel not in young:
-                    channel.sock.close()
-            if not young:
-                del self._idle[address]
+            # An idle connection has nothing to say: what it has is its end, or nonsense.
+            kept = [channel for channel in channels if channel.idle_since > oldest and not channel.stale]
+            if len(kept) == len(channels):
                 continue
-            self._idle[address] = young
-            for channel in young:
-                by_descriptor[channel.sock.fileno()] = channel
-                poll.register(channel.sock, select.POLLIN)
-        for descriptor, _ in poll.poll(0) if by_descriptor else ():
-            # An idle connection has nothing to say: this is its end, or nonsense.
-            channel = by_descriptor[descriptor]
-            self._idle[channel.address].remove(channel)
-            channel.sock.close()
+            for channel in channels:
+                if channel not in kept:
+                    channel.close()
+            if kept:
+                self._idle[address] = kept
+            else:
+                del self._idle[address]
 
     def forget(self, address: str) -> None:
         """The endpoint is gone: its idle connections with it."""
         for channel in self._idle.pop(address, ()):
-            channel.sock.close()
+            channel.close()
 
     def close(self) -> None:
         """The worker ends."""

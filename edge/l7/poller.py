@@ -1,0 +1,114 @@
+"""Which sockets have something to read?  [I/O]
+
+Trio's `wait_readable` arms its epoll anew for each wait: a system call, a dict
+entry and an object, twice per request.  A worker reads from the same few sockets
+for ever, so they are registered once, level-triggered, in an epoll of their own,
+and one task waits in Trio for that epoll.
+
+Measured on keep-alive HTTPS with 32 connections: see `docs/adr` on the hot path.
+The price is one more turn of Trio's loop between the kernel's event and the
+reader.
+
+A socket that has something to say while nobody reads it is taken out of the
+epoll until somebody does, or it would be reported for ever.
+
+State: one entry per socket, owned by the worker.
+"""
+
+import select
+from typing import Final
+
+import trio
+
+# Events taken in one go; more stay in the kernel for the next turn.
+EVENTS_MAX: Final = 512
+_EVENTS: Final = select.EPOLLIN | select.EPOLLRDHUP
+
+
+class Watch:
+    """One socket that may be waited for by one task at a time."""
+
+    __slots__ = ("_descriptor", "_poller", "_ready", "_registered", "_task")
+
+    def __init__(self, poller: "Poller", descriptor: int) -> None:
+        self._poller = poller
+        self._descriptor = descriptor
+        self._registered = False
+        self._ready = False
+        self._task: trio.lowlevel.Task | None = None
+
+    async def readable(self) -> None:
+        """Until there is something to read, an end or an error; may be wrong now and then."""
+        if self._ready:
+            self._ready = False
+            await trio.lowlevel.checkpoint()
+            return
+        if not self._registered:
+            self._poller.register(self, self._descriptor)
+            self._registered = True
+        assert self._task is None, "two tasks read from one socket"
+        self._task = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(self._abort)
+
+    @property
+    def stale(self) -> bool:
+        """Has it something to say although nobody asked?"""
+        return self._ready
+
+    def event(self) -> bool:
+        """The kernel reports it; False: nobody waits, take it out."""
+        task = self._task
+        if task is None:
+            self._ready = True
+            self._registered = False
+            return False
+        self._task = None
+        trio.lowlevel.reschedule(task)
+        return True
+
+    def close(self) -> None:
+        """Before its socket is closed; who waits is woken."""
+        if self._registered:
+            self._registered = False
+            self._poller.unregister(self._descriptor)
+        if self._task is not None:
+            task, self._task = self._task, None
+            trio.lowlevel.reschedule(task)
+
+    def _abort(self, _: object) -> trio.lowlevel.Abort:
+        self._task = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+
+class Poller:
+    """The epoll of one worker; `run` has to be running for anybody to be woken."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._watches: dict[int, Watch] = {}
+
+    def watch(self, descriptor: int) -> Watch:
+        """A handle to wait with; it registers itself at the first wait."""
+        return Watch(self, descriptor)
+
+    def register(self, watch: Watch, descriptor: int) -> None:
+        """For `Watch` only."""
+        self._watches[descriptor] = watch
+        self._epoll.register(descriptor, _EVENTS)
+
+    def unregister(self, descriptor: int) -> None:
+        """For `Watch` only."""
+        del self._watches[descriptor]
+        self._epoll.unregister(descriptor)
+
+    async def run(self) -> None:
+        """Wake readers until cancelled."""
+        watches = self._watches
+        with self._epoll:
+            while True:
+                await trio.lowlevel.wait_readable(self._epoll.fileno())
+                for descriptor, _ in self._epoll.poll(0, EVENTS_MAX):
+                    if not watches[descriptor].event():
+                        self.unregister(descriptor)
+                # Those who were woken read in this turn; looking again before would report them twice.
+                await trio.lowlevel.checkpoint()
