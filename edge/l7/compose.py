@@ -19,6 +19,7 @@ from edge.l7.stages.waf import Waf
 from edge.l7.waf.inspector import Inspector
 from edge.l7.waf.load import load_ruleset
 from edge.l7.waf.ruleset import Settings
+from edge.l7.waf.warm_up import warm_up_requests
 
 
 class Stages:
@@ -76,7 +77,23 @@ def session_keys(run_dir: Path) -> dict[str, bytes]:
     return found
 
 
+# Made by the supervisor before it forks, so that workers share the compiled rules
+# and one that was killed is back without compiling them again.
+_PREPARED: dict[WafConfig, Inspector] = {}
+
+
+def prepare(config: Config) -> None:
+    """Do once what every worker would do: compile the rules, and warm them up."""
+    if config.waf not in _PREPARED:
+        _PREPARED[config.waf] = _new_inspector(config.waf)
+
+
 def _inspector(config: WafConfig) -> Inspector:
+    # Handed out once a process: a reload to the same rules later must not meet old memory.
+    return _PREPARED.pop(config, None) or _new_inspector(config)
+
+
+def _new_inspector(config: WafConfig) -> Inspector:
     settings = Settings(
         blocks=config.mode == "block",
         paranoia=config.paranoia,
@@ -87,4 +104,14 @@ def _inspector(config: WafConfig) -> Inspector:
         on_budget_block=config.on_budget == "block",
     )
     rules = load_ruleset(config.rules, settings, embedded=config.embedded)
-    return Inspector(rules, clock=time.perf_counter)
+    # The budget counts what the inspection used, not what others took from it: on a busy
+    # machine a wall clock would refuse honest requests because the scheduler was elsewhere.
+    inspector = Inspector(rules, clock=time.thread_time)
+    for head, body in warm_up_requests():
+        # Matchers compile and build their automata at first sight of a kind of text;
+        # the first phone of the day must not pay for that, or be over its budget.
+        if body is None:
+            inspector.inspect_head(head, 0.0)
+        else:
+            inspector.inspect_body(head, body, 0.0)
+    return inspector

@@ -104,11 +104,14 @@ class Poller:
     async def run(self) -> None:
         """Wake readers until cancelled."""
         watches = self._watches
-        with self._epoll:
-            while True:
-                await trio.lowlevel.wait_readable(self._epoll.fileno())
-                for descriptor, _ in self._epoll.poll(0, EVENTS_MAX):
-                    if not watches[descriptor].event():
-                        self.unregister(descriptor)
-                # Those who were woken read in this turn; looking again before would report them twice.
-                await trio.lowlevel.checkpoint()
+        while True:
+            await trio.lowlevel.wait_readable(self._epoll.fileno())
+            for descriptor, _ in self._epoll.poll(0, EVENTS_MAX):
+                if not watches[descriptor].event():
+                    self.unregister(descriptor)
+            # Those who were woken read in this turn; looking again before would report them twice.
+            await trio.lowlevel.checkpoint()
+
+    def close(self) -> None:
+        """When all that was watched is closed: connections that end last still unregister here."""
+        self._epoll.close()

@@ -22,6 +22,7 @@ from edge.common.errors import EdgeError
 from edge.common.handover import Handover
 from edge.common.messages import Member
 from edge.common.process import Process
+from edge.l7 import compose
 from edge.l7.access_log import AccessLog
 from edge.l7.compose import Stages
 from edge.l7.connection import PhoneConnection
@@ -119,6 +120,7 @@ class Worker:
             self.log.close()
             for target in self.forwarder.targets.values():
                 target.way.close()
+            self.poller.close()
 
     def take(self, sock: socket.socket, handover: Handover, ended: Any) -> None:
         """A connection has come from L4."""
@@ -329,6 +331,11 @@ class Worker:
                 for target in self.forwarder.targets.values()
             ],
         }
+
+
+def prepare(config: Config) -> None:
+    """Called once by the supervisor before it forks the workers."""
+    compose.prepare(config)
 
 
 async def serve(process: Process) -> None:

@@ -62,7 +62,7 @@ class Supervisor:
         self._run_dir = private_directory(run_dir)
         self._born_unix = time.time()
         self._bound = bind_all(specs, run_dir)
-        self._workers = [_Worker(spec, _load(spec.entry)) for spec in specs]
+        self._workers = [_Worker(spec, _load(spec.entry, config)) for spec in specs]
 
     def run(self) -> int:
         """Supervise until told to stop; returns the exit status."""
@@ -178,9 +178,18 @@ class Supervisor:
                 opened.close()
 
 
-def _load(entry: str) -> Serve:
-    module, _, function = entry.partition(":")
-    serve: Serve = getattr(importlib.import_module(module), function)
+def _load(entry: str, config: Config) -> Serve:
+    """The tier's entry point; its module's `prepare(config)`, if it has one, is called first.
+
+    `prepare` may compute (compile rules, fill tables) what all workers then share;
+    it must leave no thread, socket or file behind.
+    """
+    module_name, _, function = entry.partition(":")
+    module = importlib.import_module(module_name)
+    prepare = getattr(module, "prepare", None)
+    if prepare is not None:
+        prepare(config)
+    serve: Serve = getattr(module, function)
     return serve
 
 
