@@ -40,11 +40,13 @@ class Link:
 class StandIn:
     """The worker; `turn` does what is due, `run` does it for ever."""
 
-    def __init__(self, path: Path, *, answer_and_close: bool = False) -> None:
+    def __init__(self, path: Path, *, answer_and_close: bool = False, tell: bool = False) -> None:
         self.records: list[Handover] = []  # the latest, for tests that look inside
         self.draining = False
         self.taking = True
         self._answer_and_close = answer_and_close
+        self._tell = tell  # print each epoch and the L4 that claimed to be active under it
+        self._seen: set[tuple[int, int]] = set()
         self._epoll = select.epoll()
         path.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
@@ -135,6 +137,10 @@ class StandIn:
             else:
                 self._epoll.register(descriptor, select.EPOLLIN)
         self.records = (self.records + records)[-1000:]
+        for under in {(record.epoch, record.l4_pid) for record in records} - self._seen:
+            self._seen.add(under)
+            if self._tell:
+                print("epoch", *under, flush=True)
         link.taken = first + len(records) - 1
         if link.owes_since is None:
             link.owes_since = time.monotonic()
@@ -166,8 +172,8 @@ def main() -> None:
     parser.add_argument("path", type=Path)
     parser.add_argument("--answer-and-close", action="store_true")
     arguments = parser.parse_args()
-    worker = StandIn(arguments.path, answer_and_close=arguments.answer_and_close)
-    print(os.getpid(), flush=True)
+    worker = StandIn(arguments.path, answer_and_close=arguments.answer_and_close, tell=True)
+    print("pid", os.getpid(), flush=True)
     worker.run()
 
 
