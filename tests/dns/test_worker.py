@@ -26,9 +26,10 @@ async def running(tmp_path: Path, **changes: object) -> AsyncIterator[tuple[Proc
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
         socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
     ):
-        udp.bind(("127.0.0.1", 0))
-        tcp.bind(udp.getsockname())
+        # TCP chooses the port: its ports are the busier ones, so UDP's of the same number is free.
+        tcp.bind(("127.0.0.1", 0))
         tcp.listen()
+        udp.bind(tcp.getsockname())
         udp.setblocking(False)
         tcp.setblocking(False)
         process.sockets = {"udp": udp, "tcp": tcp}
