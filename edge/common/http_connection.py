@@ -58,6 +58,7 @@ class _Connection:
         self._request: HttpRequest | None = None  # the one being answered
         self._parent_id = ""
         self._start_ns = 0
+        self._end_ns = 0
         self._version = "1.1"
 
     @property
@@ -176,7 +177,7 @@ class _Connection:
     async def _ready_for_next(self) -> bool:
         """Swallow what is left of the body; is the connection good for another request?"""
         swallowed = 0
-        while self._h11.their_state is h11.SEND_BODY and self._h11.our_state is h11.DONE:
+        while self._h11.their_state is h11.SEND_BODY and self._h11.our_state in {h11.DONE, h11.MUST_CLOSE}:
             if self._h11.they_are_waiting_for_100_continue or swallowed > SWALLOW_BYTES_MAX:
                 break
             try:
@@ -231,6 +232,7 @@ class _Connection:
             if response.body and not bodiless:
                 pieces.append(self._h11.send(h11.Data(data=cast(bytes, response.body))) or b"")
             pieces.append(self._h11.send(h11.EndOfMessage()) or b"")
+            self._end_ns = now_ns()
             # One write: with two, Nagle and delayed ACKs cost 40 ms on some other day.
             await self._send_all(b"".join(pieces))
         else:
@@ -242,6 +244,7 @@ class _Connection:
             async for piece in body:
                 if piece:
                     await self._send(h11.Data(data=piece))
+        self._end_ns = now_ns()
         await self._send(h11.EndOfMessage())
 
     async def _send(self, event: h11.Event) -> None:
@@ -260,6 +263,7 @@ class _Connection:
         # h11 has to see the end of the request before it lets go of the connection.
         while await self._receive_body():
             pass
+        self._end_ns = now_ns()
         headers = list(response.headers)
         await self._send(h11.InformationalResponse(status_code=101, headers=headers, reason=REASONS[101]))
         # The span tells of the handshake; the conversation behind it may last for hours.
@@ -278,5 +282,11 @@ class _Connection:
 
     def _end(self, status: int, error: str) -> None:
         request, self._request = self._request, None
-        if request is not None:
-            self._host.finish(request, self._parent_id, self._start_ns, status, error, self._version)
+        if request is None:
+            return
+        # Stamped before the last piece is written: by the time a write returns, the
+        # caller may have read it, and a child would end after its parent.
+        start_ns, end_ns = self._start_ns, self._end_ns
+        if end_ns < start_ns:
+            end_ns = now_ns()  # it ended before anything was answered
+        self._host.finish(request, self._parent_id, start_ns, end_ns, status, error, self._version)

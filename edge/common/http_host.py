@@ -23,7 +23,7 @@ from edge.common.http_messages import (
     problem,
 )
 from edge.common.process import Process
-from edge.common.recorder import Recorder, now_ns
+from edge.common.recorder import Recorder
 from edge.common.spans import SERVER
 
 _METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"}
@@ -116,7 +116,14 @@ class Host:
             return _refused(request, error.status_hint or 500, "unavailable", str(error))
 
     def finish(
-        self, request: HttpRequest, parent_id: str, start_ns: int, status: int, error: str, version: str
+        self,
+        request: HttpRequest,
+        parent_id: str,
+        start_ns: int,
+        end_ns: int,
+        status: int,
+        error: str,
+        version: str,
     ) -> None:
         """A request was answered with `status` (0: not at all): count it and write its span."""
         method = request.method if request.method in _METHODS else "_OTHER"
@@ -124,7 +131,7 @@ class Host:
         self._served += 1
         self._count(-1)
         self._requests.child(route, method, str(status)).value += 1
-        self._seconds.child(route).observe((now_ns() - start_ns) / 1e9)
+        self._seconds.child(route).observe((end_ns - start_ns) / 1e9)
         if request.route in _HEALTH and not parent_id:
             return  # a check every two seconds would push real requests out of the ring
         if status >= 500 and not error:
@@ -146,7 +153,14 @@ class Host:
         if request.route:
             name = f"{name} {request.route}"
         self._recorder.record(
-            request.trace, parent_id, name, SERVER, start_ns, error=error, attributes=attributes
+            request.trace,
+            parent_id,
+            name,
+            SERVER,
+            start_ns,
+            end_ns=end_ns,
+            error=error,
+            attributes=attributes,
         )
 
     def _health(self, request: HttpRequest) -> HttpResponse:

@@ -41,14 +41,16 @@ async def serve_http(
     host = Host(handler, process, limits or Limits())
     room = trio.CapacityLimiter(host.limits.connections_max)
     async with trio.open_nursery() as connections:
-        async with trio.open_nursery() as accepting:
+        try:
+            async with trio.open_nursery() as accepting:
+                for listener in listeners:
+                    accepting.start_soon(_accept, listener, host, room, connections)
+                await process.draining.wait()
+                await trio.sleep(GRACE_S)
+                accepting.cancel_scope.cancel()
+        finally:
             for listener in listeners:
-                accepting.start_soon(_accept, listener, host, room, connections)
-            await process.draining.wait()
-            await trio.sleep(GRACE_S)
-            accepting.cancel_scope.cancel()
-        for listener in listeners:
-            await listener.aclose()
+                listener.socket.close()
         host.closing = True
         for scope in list(host.idle):
             scope.cancel()

@@ -43,10 +43,11 @@ class Recorder:
         kind: int,
         start_ns: int,
         *,
+        end_ns: int | None = None,
         error: str = "",
         attributes: dict[str, Attribute],
     ) -> None:
-        """Remember the span `trace.span_id`, from `start_ns` to now."""
+        """Remember the span `trace.span_id`, from `start_ns` to `end_ns` or now."""
         self._ring.add(
             Span(
                 trace_id=trace.trace_id,
@@ -58,7 +59,7 @@ class Recorder:
                 pid=self._pid,
                 kind=kind,
                 start_ns=start_ns,
-                end_ns=now_ns(),
+                end_ns=now_ns() if end_ns is None else end_ns,
                 error=error,
                 attributes=attributes,
             )
