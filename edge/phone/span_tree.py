@@ -196,5 +196,11 @@ def _phases(top: Node, stray: Node) -> list[Node]:
     # Under a root that was made up (`rooted`) there are no phases.
     phases = [child for child in top.children if child.span.service == top.span.service]
     worth_it = max(1, int(stray.duration_ns * PIECE_SHARE_MIN))
-    homes = sorted((phase for phase in phases if shared(phase) >= worth_it), key=shared, reverse=True)
+    homes: list[Node] = []
+    for phase in sorted(phases, key=shared, reverse=True):
+        # Phases of one phone follow each other; where a trace claims otherwise, the time
+        # that two of them share must not be given to both.
+        is_free = all(phase.end_ns <= home.start_ns or home.end_ns <= phase.start_ns for home in homes)
+        if shared(phase) >= worth_it and is_free:
+            homes.append(phase)
     return homes or [top]
