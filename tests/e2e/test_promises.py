@@ -127,8 +127,7 @@ def test_plain_http_redirects(edge: Edge) -> None:
 
 def test_a_trace_names_every_hop_and_adds_up(edge: Edge) -> None:
     """The product: one request, every hop, and the times add up."""
-    edge.run("trace", FEED, "--from", "jaipur", "--as", "ada", "--warm")
-    done = edge.run("trace", FEED, "--from", "jaipur", "--as", "ada", "--warm")
+    done = edge.run("trace", FEED, "--from", "jaipur", "--as", "ada", "--cold")
 
     assert done.returncode == 0, done.stdout + done.stderr
     for hop in (
@@ -147,6 +146,16 @@ def test_a_trace_names_every_hop_and_adds_up(edge: Edge) -> None:
     ):
         assert hop in done.stdout, f"{hop} is missing:\n{done.stdout}"
     assert "unattributed" in done.stdout
+
+
+def test_on_a_warm_connection_less_than_a_twentieth_is_unattributed(edge: Edge) -> None:
+    """What cannot be explained is shown, and is small."""
+    drawn = [edge.run("trace", FEED, "--from", "jaipur", "--as", "ada", "--warm").stdout for _ in range(3)]
+    rests = [line for text in drawn for line in text.splitlines() if "unattributed  " in line]
+    shares = [float(line.split("%")[0].split()[-1]) for line in rests]
+
+    assert len(shares) == 3, drawn
+    assert max(shares) < 5.0
 
 
 def test_a_message_that_was_acknowledged_survives_kill_9(edge: Edge, phone: Phone) -> None:
@@ -214,7 +223,10 @@ def test_dns_moves_jaipur_to_the_backup_when_mumbai_is_drained(edge: Edge) -> No
     before = edge.run("dig", "--from", "jaipur", "--json")
     edge.run("drain", "mumbai")
     try:
-        wait_for(lambda: "127.0.2.1" in edge.run("dig", "--from", "jaipur", "--json").stdout)
+        wait_for(
+            lambda: "127.0.2.1" in edge.run("dig", "--from", "jaipur", "--json").stdout,
+            explain=lambda: edge.run("dig", "--from", "jaipur").stdout + edge.run("status").stdout,
+        )
     finally:
         edge.run("undrain", "mumbai")
         edge.wait_ready()

@@ -6,7 +6,7 @@ that whatever the matchers build lazily is built before the first phone calls.
 
 from edge.l7.waf.request import Headers, WafRequest
 
-_PROSE = b"the quick brown fox, it's said, jumps over 12 lazy dogs (and more); costs 5% & rising + http://a.example "
+_PROSE = b"the quick brown fox, it's said, jumps over 12 lazy dogs (and more); costs 5% & rising + http://a.example"
 _BROWSER: Headers = (
     (b"host", b"i.edge.test"),
     (
