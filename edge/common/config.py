@@ -99,6 +99,18 @@ class L4Config(Value, frozen=True, kw_only=True):
     admission: AdmissionConfig = AdmissionConfig()
 
 
+class CacheConfig(Value, frozen=True, kw_only=True):
+    """What one worker remembers for the routes that say `cache = true`."""
+
+    bytes_max: int = 64 * 1024 * 1024  # per worker; four of them and the rest stay under 600 MB
+    object_bytes_max: int = 4 * 1024 * 1024  # a larger body would push out hundreds of small ones
+    variants_max: Count = 16  # of one URL, by Vary
+    wait_s: Positive = 3.0  # how long one request waits for another that fetches the same
+    stale_if_error_s: float = 60.0  # where the response does not say (RFC 9111 section 4.2.4)
+    heuristic_share: Share = 0.1  # of the age of Last-Modified (RFC 9111 section 4.2.2)
+    heuristic_s_max: float = 86_400.0
+
+
 class L7Config(Value, frozen=True, kw_only=True):
     """The worker: sizes and times of HTTP."""
 
@@ -115,6 +127,7 @@ class L7Config(Value, frozen=True, kw_only=True):
     drain_s: Positive = 4.0
     memo_entries_max: int = 4096
     memo_bytes_max: int = 8 * 1024 * 1024
+    cache: CacheConfig = CacheConfig()
     trace_ring: int = 8192  # requests a worker remembers for `edge trace --id`
     slow_request_s: Positive = 0.5
 
@@ -237,6 +250,7 @@ class RouteConfig(Value, frozen=True, kw_only=True):
     waf: WafMode | None = None  # None: the edge-wide mode
     limits: tuple[str, ...] | None = None  # None: every limit; (): none
     cache: bool = False
+    cache_cookies: bool = False  # also what has Set-Cookie, or was asked for with a Cookie
     shed_priority: Annotated[int, Meta(ge=0, le=9)] = 5  # 0 is shed first
     body_bytes_max: int | None = None
     rewrite_prefix: str | None = None
