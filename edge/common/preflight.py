@@ -25,10 +25,8 @@ OPEN_FILES_GOOD = 4096
 MEMORY_GOOD_BYTES = 700 * 1024 * 1024
 MEMORY_MIN_BYTES = 300 * 1024 * 1024
 DISK_MIN_BYTES = 100 * 1024 * 1024
-# sun_path holds 108 bytes with its NUL (unix(7)); the longest name we bind below the
-# run directory is "l7/l7-<32 letters of a POP>-99.sock".
+# sun_path holds 108 bytes with its NUL (unix(7)).
 SOCKET_PATH_BYTES_MAX = 107
-SOCKET_NAME_BYTES_MAX = len("/l7/l7-.sock") + 32 + 3
 CLOCK_SKEW_MAX_S = 300.0
 
 
@@ -128,7 +126,7 @@ def check(config: Config, facts: Facts) -> list[Check]:
         *_ports(config, facts),
         *_open_files(facts),
         *_memory(facts),
-        *_run_dir(facts),
+        *_run_dir(config, facts),
         *_clock(facts),
         *_permissions(facts),
         *_another_edge(facts),
@@ -225,11 +223,17 @@ def _memory(facts: Facts) -> Iterator[Check]:
         yield Check("memory", "ok", detail)
 
 
-def _run_dir(facts: Facts) -> Iterator[Check]:
+def _longest_socket(config: Config) -> str:
+    """The longest name that is bound below the run directory."""
+    workers = [f"/l7/l7-{pop.name}-{pop.l7}.sock" for pop in config.pops()]
+    return max(["/control.sock", *workers], key=len)
+
+
+def _run_dir(config: Config, facts: Facts) -> Iterator[Check]:
     if facts.disk_free_bytes is not None and facts.disk_free_bytes < DISK_MIN_BYTES:
         detail = f"only {_mb(facts.disk_free_bytes)} MB are free under {facts.run_dir}"
         yield Check("run directory", "fail", detail, "make room or point EDGE_RUN_DIR elsewhere")
-    elif len(facts.run_dir.encode()) + SOCKET_NAME_BYTES_MAX > SOCKET_PATH_BYTES_MAX:
+    elif len((facts.run_dir + _longest_socket(config)).encode()) > SOCKET_PATH_BYTES_MAX:
         # The kernel's limit; without this check bind() fails with "AF_UNIX path too long".
         detail = f"{facts.run_dir} is too long a path for Unix sockets below it"
         yield Check("run directory", "fail", detail, "point EDGE_RUN_DIR to a shorter one, such as /tmp/edge")

@@ -1,5 +1,6 @@
 """`edge config`, as a person types it."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ DEFAULT = Path(__file__).parents[2] / "edge.toml"
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    # Whoever runs the tests may have an edge of their own configured in this shell.
+    for variable in [name for name in os.environ if name.startswith("EDGE_")]:
+        monkeypatch.delenv(variable)
     monkeypatch.setattr("sys.argv", ["edge", *words])
     try:
         main()

@@ -3,7 +3,7 @@
 import tomllib
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.common.config_lines import Path, line_of, scan
@@ -51,6 +51,7 @@ _TEXTS = st.text("ab\"'#[]={}\n\\ ", max_size=8)
 _SCALARS = st.integers(-9, 9) | st.booleans() | _TEXTS | st.lists(_TEXTS, max_size=3)
 
 
+@settings(deadline=None)  # wall time on a shared machine says nothing about places in a text
 @given(
     st.dictionaries(_NAMES, _SCALARS, max_size=3),
     st.dictionaries(_NAMES, st.lists(st.dictionaries(_NAMES, _SCALARS, max_size=3), min_size=1), max_size=3),

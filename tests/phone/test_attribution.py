@@ -7,7 +7,7 @@ from edge.phone.attribution import Attribution, attribute, check_sum
 from edge.phone.critical_path import critical_path
 from edge.phone.span_tree import build, rooted
 from tests.kit.traces import ROOT, cold_feed, warm_feed
-from tests.phone.strategies import traces
+from tests.phone.strategies import UNTIMED, traces
 
 
 def attributed(spans: list[Span], root_id: str = ROOT) -> Attribution:
@@ -62,6 +62,7 @@ def test_what_lies_between_two_requests_of_a_stranger_is_unattributed() -> None:
     assert whole.unattributed_ns > 0
 
 
+@UNTIMED
 @given(traces())
 def test_the_parts_and_the_rest_make_the_total(spans: list[Span]) -> None:
     """The promise under every drawing."""

@@ -6,7 +6,7 @@ from edge.common.spans import Span
 from edge.phone.critical_path import biggest_lever, critical_path, slack_ns
 from edge.phone.span_tree import Node, build
 from tests.kit.traces import ROOT, cold_feed, span
-from tests.phone.strategies import traces
+from tests.phone.strategies import UNTIMED, traces
 
 MS = 1_000_000
 
@@ -75,6 +75,7 @@ def test_without_any_children_there_is_no_lever() -> None:
     assert biggest_lever(root, critical_path(root)) is None
 
 
+@UNTIMED
 @given(traces())
 def test_the_path_covers_the_total_without_gap_or_overlap(spans: list[Span]) -> None:
     """Hence every drawing adds up, whatever the processes told."""
@@ -91,6 +92,7 @@ def test_the_path_covers_the_total_without_gap_or_overlap(spans: list[Span]) -> 
     assert sum(path.self_ns.values()) == root.duration_ns
 
 
+@UNTIMED
 @given(traces())
 def test_a_lever_never_promises_more_than_the_total(spans: list[Span]) -> None:
     """A promise is kept or not made."""

@@ -9,7 +9,7 @@ from edge.phone.drawing import ASCII, UNICODE, Glyphs, draw, plain
 from edge.phone.span_tree import build
 from edge.phone.waterfall import waterfall
 from tests.kit.traces import ROOT, cold_feed
-from tests.phone.strategies import traces
+from tests.phone.strategies import UNTIMED, traces
 
 MODEL = waterfall(build(cold_feed(), ROOT))
 
@@ -50,6 +50,7 @@ def test_ascii_is_ascii_in_its_bars() -> None:
     assert "####" in line
 
 
+@UNTIMED
 @given(traces(), st.integers(60, 200))
 def test_any_trace_can_be_drawn_at_any_width(spans: list[Span], columns: int) -> None:
     """An odd trace is when one needs the drawing most."""

@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from edge.common.spans import Span
 from edge.phone.otlp import export
 from tests.kit.traces import TRACE_ID, cold_feed, span
-from tests.phone.strategies import traces
+from tests.phone.strategies import UNTIMED, traces
 
 OFFSET_NS = 1_700_000_000_000_000_000
 
@@ -77,6 +77,7 @@ def test_attributes_keep_their_kind() -> None:
     ]
 
 
+@UNTIMED
 @given(traces())
 def test_any_trace_is_readable(spans: list[Span]) -> None:
     """Whatever the processes told."""

@@ -7,7 +7,7 @@ from hypothesis import given
 
 from edge.phone.span_tree import build, rooted
 from tests.kit.traces import ROOT, cold_feed, phone, span, warm_feed
-from tests.phone.strategies import traces
+from tests.phone.strategies import UNTIMED, traces
 
 
 def test_every_span_has_its_place() -> None:
@@ -101,6 +101,7 @@ def test_a_trace_of_our_own_keeps_its_root() -> None:
     assert rooted(cold_feed())[1] == ROOT
 
 
+@UNTIMED
 @given(traces())
 def test_no_span_is_lost_doubled_or_outside_its_parent(spans: list[msgspec.Struct]) -> None:
     """Whatever the processes tell, and in whatever order."""

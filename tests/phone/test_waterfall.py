@@ -6,7 +6,7 @@ from edge.common.spans import Span
 from edge.phone.span_tree import build, rooted
 from edge.phone.waterfall import Row, Waterfall, waterfall
 from tests.kit.traces import ROOT, cold_feed, span, warm_feed
-from tests.phone.strategies import traces
+from tests.phone.strategies import UNTIMED, traces
 
 
 def row(model: Waterfall, title: str) -> Row:
@@ -95,6 +95,7 @@ def test_the_sentence_at_the_foot_names_the_lever() -> None:
     assert model.saved_ns == 18_300_000
 
 
+@UNTIMED
 @given(traces())
 def test_own_times_of_the_rows_make_the_total(spans: list[Span]) -> None:
     """Folding moves time between rows, and loses none."""

@@ -1,0 +1,30 @@
+"""`edge explain ID`: what happened to one request, in sentences.  [I/O]"""
+
+import textwrap
+
+import cyclopts
+import trio
+
+from edge.cli.phone import Surroundings
+from edge.cli.screen import columns
+from edge.common.errors import EdgeError
+from edge.phone.prose import explain as tell
+from edge.phone.span_tree import build, rooted
+from edge.phone.waterfall import waterfall
+
+app = cyclopts.App(name="explain", help="Tell one request's story in sentences.")
+
+
+@app.default
+def explain(trace_id: str = "") -> None:
+    """Tell what happened to the request TRACE_ID; without one, to the phone's latest."""
+    here = Surroundings()
+    wanted = trace_id.lower() or next(iter(here.memory.traces()), "")
+    if not wanted:
+        raise EdgeError("the phone has made no request yet; `edge trace` makes one")
+    spans = trio.run(here.gather, wanted, here.memory.trace(wanted))
+    if not spans:
+        raise EdgeError(f"nobody remembers a trace {trace_id!r}: it is too old, or never was")
+    spans, root_id = rooted(spans)
+    for paragraph in tell(waterfall(build(spans, root_id))):
+        print(textwrap.fill(paragraph, columns(), subsequent_indent="  "))
