@@ -34,6 +34,7 @@ class City:
     place: Place
     ipv4: str
     ipv6: str
+    loopback: str  # where this city's phones call from in one machine: "127.16.1.1"
 
     def phone(self) -> str:
         """The first host of the city's IPv4 network: the address of a phone that lives there."""
@@ -101,8 +102,9 @@ def _built_in() -> dict[str, City]:
         for (name, title, north, east), ipv4 in zip(
             row, ipaddress.ip_network(network).subnets(new_prefix=28), strict=False
         ):
-            ipv6 = f"2001:db8:{len(cities) + 1:x}::/48"
-            cities[name] = City(name, title, Place(north=north, east=east), str(ipv4), ipv6)
+            number = len(cities) + 1
+            ipv6, loopback = f"2001:db8:{number:x}::/48", f"127.16.{number}.1"
+            cities[name] = City(name, title, Place(north=north, east=east), str(ipv4), ipv6, loopback)
     return cities
 
 
