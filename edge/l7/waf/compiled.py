@@ -7,9 +7,10 @@ which function transforms them, which function tests them.  `matches` yields wha
 from collections.abc import Callable, Iterator
 
 from edge.l7.waf.bodies import Items
-from edge.l7.waf.form import Link, Rule, Target
+from edge.l7.waf.form import Link, Rule, Selector, Target
 from edge.l7.waf.operators import Hit, Test, compile_operator
 from edge.l7.waf.regex import compile_pattern
+from edge.l7.waf.ruleset import selects
 from edge.l7.waf.transform import pipeline_of
 from edge.l7.waf.variables import COLLECTIONS, Transaction, xml_items
 
@@ -118,10 +119,19 @@ class Step:
     `skip_to` is the position in its phase where the walk goes on after a match, -1: the next one.
     `rule_is_private`: the variables that a failing chain leaves behind are read by no other rule."""
 
-    __slots__ = ("links", "rule", "rule_is_private", "skip_to")
+    __slots__ = ("links", "rule", "rule_is_private", "selected", "skip_to", "snapshot")
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
         self.links = tuple(CompiledLink(link) for link in rule.links)
         self.skip_to = -1
         self.rule_is_private = False
+        self.selected: dict[Selector, bool] = {}
+        self.snapshot: dict[bytes, bytes] = {}
+
+    def is_selected(self, selector: Selector) -> bool:
+        """Whether `selector` means this rule; remembered, because selectors come from rule files and repeat."""
+        known = self.selected.get(selector)
+        if known is None:
+            known = self.selected[selector] = selects(selector, self.rule)
+        return known

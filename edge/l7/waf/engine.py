@@ -8,13 +8,13 @@ State: one `Run` per request, thrown away after the verdict.
 """
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 from edge.l7.waf.compiled import CompiledLink, Found, Step, excludes
 from edge.l7.waf.expand import expand
 from edge.l7.waf.form import Control, Rule, Selector, SetVar
 from edge.l7.waf.operators import number
 from edge.l7.waf.request import FRAGMENT_BYTES_MAX, Match
-from edge.l7.waf.ruleset import selects
 from edge.l7.waf.seclang import parse_target
 from edge.l7.waf.variables import Transaction
 
@@ -36,6 +36,8 @@ class Run:
         "engine_off",
         "excluded",
         "found",
+        "late",
+        "over_budget",
         "points",
         "removed",
         "removed_targets",
@@ -54,6 +56,9 @@ class Run:
         # A rule has changed variables that others read, so nothing known in advance about them holds any
         # more.
         self.dirty = False
+        # Says whether the time for this inspection is used up.
+        self.late: Callable[[], bool] | None = None
+        self.over_budget = False
         self.removed: list[Selector] = []
         self.removed_targets: list[tuple[Selector, Away]] = []
         self.excluded: list[int] = []
@@ -61,11 +66,16 @@ class Run:
     @property
     def over(self) -> bool:
         """Nothing that follows can change the verdict."""
-        return self.allowed or self.engine_off or (self.stop_on_block and self.blocked_by is not None)
+        return (
+            self.allowed
+            or self.engine_off
+            or self.over_budget
+            or (self.stop_on_block and self.blocked_by is not None)
+        )
 
-    def is_removed(self, rule: Rule) -> bool:
+    def is_removed(self, step: Step) -> bool:
         """Whether a `ctl` or an exclusion switched this rule off for this request."""
-        return any(selects(selector, rule) for selector in self.removed)
+        return any(step.is_selected(selector) for selector in self.removed)
 
 
 def walk(steps: Iterable[tuple[int, Step]], run: Run) -> int:
@@ -75,10 +85,17 @@ def walk(steps: Iterable[tuple[int, Step]], run: Run) -> int:
     """
     skip_to = -1
     was_dirty = run.dirty
+    transaction = run.transaction
     for position, step in steps:
         if position < skip_to:
             continue
-        if run.removed and run.is_removed(step.rule):
+        if run.late is not None and run.late():
+            run.over_budget = True
+            return -1
+        if not run.dirty:
+            transaction.tx = step.snapshot
+            transaction.tx_shared = True
+        if run.removed and run.is_removed(step):
             run.excluded.append(step.rule.id)
             continue
         if evaluate(step, run):
@@ -96,14 +113,15 @@ def evaluate(step: Step, run: Run) -> bool:
     rule, transaction = step.rule, run.transaction
     points_before = run.points
     first: Found | None = None
-    away = _away(rule, run) if run.removed_targets else None
+    away = _away(step, run) if run.removed_targets else None
     touched = False
     for link in step.links:
         last: Found | None = None
         matched_all: list[tuple[bytes, bytes]] = []
         for found in link.matches(transaction, away if link is step.links[0] else None):
             last = found
-            if first is None:
+            # Variables of the engine's own explain nothing; the value from the request does.
+            if first is None or (first[0] == "TX" and found[0] not in {"TX", ""}):
                 first = found
             collection, key, value, hit = found
             if link.test is not None:
@@ -113,9 +131,12 @@ def evaluate(step: Step, run: Run) -> bool:
                 matched_all.append((name, value))
             if link.link.capture and hit[1]:
                 _capture(transaction, hit[1])
-            if link.link.setvars or link.link.controls:
+            if link.link.setvars:
                 touched = True
-                _act(link, rule, run)
+                for setvar in link.link.setvars:
+                    set_variable(setvar, run)
+            for control in link.link.controls:
+                _control(control, run)
         if last is None:
             if touched and not step.rule_is_private:
                 run.dirty = True
@@ -123,7 +144,7 @@ def evaluate(step: Step, run: Run) -> bool:
                 run.points = points_before
             return False
         transaction.matched_all = matched_all
-    if touched or rule.skip_after or rule.action != "pass":
+    if touched or rule.skip_after or rule.action not in {"pass", "block"}:
         run.dirty = True
     if rule.log or not rule.bookkeeping:
         _record(step, run, first, run.points - points_before)
@@ -134,10 +155,11 @@ def evaluate(step: Step, run: Run) -> bool:
     return True
 
 
-def _away(rule: Rule, run: Run) -> Away | None:
-    mine = [away for selector, away in run.removed_targets if selects(selector, rule)]
+def _away(step: Step, run: Run) -> Away | None:
+    mine = [away for selector, away in run.removed_targets if step.is_selected(selector)]
     if not mine:
         return None
+    rule = step.rule
 
     def removed(collection: str, key: bytes) -> bool:
         if any(away(collection, key) for away in mine):
@@ -153,19 +175,12 @@ _DIGITS = tuple(b"%d" % digit for digit in range(10))
 
 
 def _capture(transaction: Transaction, groups: tuple[bytes, ...]) -> None:
-    variables = transaction.tx
+    variables = transaction.own_tx()
     for index, digit in enumerate(_DIGITS):
         if index < len(groups):
             variables[digit] = groups[index]
         else:
             variables.pop(digit, None)
-
-
-def _act(link: CompiledLink, rule: Rule, run: Run) -> None:
-    for setvar in link.link.setvars:
-        set_variable(setvar, run)
-    for control in link.link.controls:
-        _control(control, run)
 
 
 # Sums that say how bad a match is: CRS 4, CRS 3, and the native rules.
@@ -174,7 +189,7 @@ _POINTS = (b"inbound_anomaly_score_pl", b"anomaly_score_pl", b"edge_detection_sc
 
 def set_variable(setvar: SetVar, run: Run) -> None:
     """Apply one setvar."""
-    variables = run.transaction.tx
+    variables = run.transaction.own_tx()
     constant = setvar.name.constant
     name = (constant if constant is not None else expand(setvar.name, run.transaction)).lower()
     if setvar.how == "!":
@@ -203,15 +218,26 @@ def _control(control: Control, run: Run) -> None:
         elif value.lower() == "detectiononly":
             run.stop_on_block = False
     elif name == "ruleremovebyid":
-        run.removed.append(selector_of_ids(value))
+        _remove(selector_of_ids(value), run)
     elif name == "ruleremovebytag":
-        run.removed.append(Selector(tag=value.encode("latin-1")))
+        _remove(Selector(tag=value.encode("latin-1")), run)
     elif name == "ruleremovebymsg":
-        run.removed.append(Selector(message=value.encode("latin-1")))
+        _remove(Selector(message=value.encode("latin-1")), run)
     elif name in {"ruleremovetargetbyid", "ruleremovetargetbytag"}:
         which, _, target = value.partition(";")
         selector = selector_of_ids(which) if name.endswith("id") else Selector(tag=which.encode("latin-1"))
-        run.removed_targets.append((selector, excludes(parse_target(target.encode("latin-1")))))
+        run.removed_targets.append((selector, _excluder(target)))
+
+
+@lru_cache(maxsize=256)
+def _excluder(target: str) -> Away:
+    return excludes(parse_target(target.encode("latin-1")))
+
+
+def _remove(selector: Selector, run: Run) -> None:
+    run.removed.append(selector)
+    # A removed rule may be one whose outcome was taken for granted.
+    run.dirty = True
 
 
 def selector_of_ids(text: str) -> Selector:

@@ -14,7 +14,7 @@ from edge.l7.waf.engine import Run
 from edge.l7.waf.form import Exclusion
 from edge.l7.waf.native import DETECTION_SCORE, SCORE
 from edge.l7.waf.operators import number
-from edge.l7.waf.program import NaiveProgram
+from edge.l7.waf.program import FastProgram, NaiveProgram
 from edge.l7.waf.request import PASS, Action, Match, WafRequest, WafResponse, WafVerdict
 from edge.l7.waf.ruleset import RuleSet
 from edge.l7.waf.variables import Transaction
@@ -45,7 +45,7 @@ class Inspector:
         self.memo_misses = 0
         self._clock = clock
         self._settings = ruleset.settings
-        self._program = NaiveProgram(ruleset)
+        self._program: FastProgram | NaiveProgram = NaiveProgram(ruleset) if naive else FastProgram(ruleset)
         self._exclusions = [(one, [excludes(target) for target in one.targets]) for one in ruleset.exclusions]
         self._next_expiry = min(
             (e.expires_unix_s for e in ruleset.exclusions if e.expires_unix_s), default=0.0
@@ -120,15 +120,19 @@ class Inspector:
 
     def _begin(self, head: WafRequest, body: bytes | None, now: float) -> Run:
         run = Run(Transaction(head, body), self._settings.blocks)
-        self._program.begin(run)
+        if self._clock is not None:
+            run.late = _deadline(self._clock, self._settings.budget_s)
         for exclusion, targets in self._exclusions:
             if applies(exclusion, run.transaction, now):
                 if not targets:
                     run.removed.append(exclusion.selector)
                 run.removed_targets.extend((exclusion.selector, away) for away in targets)
+        self._program.begin(run)
         return run
 
     def _verdict(self, run: Run, size: int) -> WafVerdict:
+        if run.over_budget:
+            run.found.append(_own(OVER_BUDGET, "The inspection took longer than its budget", "REQUEST"))
         if not run.found and run.blocked_by is None and not run.excluded:
             return PASS
         variables = run.transaction.tx
@@ -142,7 +146,7 @@ class Inspector:
         for match in run.found:
             self.counts[match.id] += 1
         refused = any(match.id == BODY_UNREADABLE for match in matches)
-        blocked = run.blocked_by is not None
+        blocked = run.blocked_by is not None or (run.over_budget and self._settings.on_budget_block)
         status = run.blocked_by.status if run.blocked_by is not None else 400 if refused else 403
         if not matches and not blocked and not run.excluded:
             return PASS
@@ -156,6 +160,7 @@ class Inspector:
             bookkeeping=tuple(match for match in run.found if match.bookkeeping),
             excluded=tuple(dict.fromkeys(run.excluded)),
             inspected_bytes=size,
+            over_budget=run.over_budget,
             families=_families(matches),
         )
 
@@ -183,6 +188,11 @@ def applies(exclusion: Exclusion, transaction: Transaction, now: float) -> bool:
         hosts = transaction.header(b"host")
         return bool(hosts) and hosts[0].partition(b":")[0].lower() == exclusion.host.encode()
     return True
+
+
+def _deadline(clock: Callable[[], float], budget_s: float) -> Callable[[], bool]:
+    end = clock() + budget_s
+    return lambda: clock() > end
 
 
 def _families(matches: tuple[Match, ...]) -> tuple[tuple[str, int], ...]:

@@ -11,6 +11,7 @@ import ipaddress
 import re
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 
 from edge.l7.waf.expand import expand
 from edge.l7.waf.form import Operator
@@ -224,13 +225,20 @@ def _ip_match(operator: Operator) -> Test:
     return test
 
 
+# The same header lines, tokens and words come again; longer values are read each time.
+REMEMBERED_BYTES_MAX = 512
+REMEMBERED_MAX = 4096
+_known_sqli = lru_cache(maxsize=REMEMBERED_MAX)(looks_like_sqli)
+_known_xss = lru_cache(maxsize=REMEMBERED_MAX)(looks_like_xss)
+
+
 def _sqli(value: bytes, _: Transaction) -> Hit | None:
-    fingerprint = looks_like_sqli(value)
+    fingerprint = _known_sqli(value) if len(value) <= REMEMBERED_BYTES_MAX else looks_like_sqli(value)
     return (-1, (fingerprint,)) if fingerprint else None
 
 
 def _xss(value: bytes, _: Transaction) -> Hit | None:
-    found = looks_like_xss(value)
+    found = _known_xss(value) if len(value) <= REMEMBERED_BYTES_MAX else looks_like_xss(value)
     return (-1, (found,)) if found else None
 
 

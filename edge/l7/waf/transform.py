@@ -243,7 +243,7 @@ def remove_comments_char(text: bytes) -> bytes:
 
 def normalize_path(text: bytes) -> bytes:
     """`/a//b/./../c` becomes `/a/c`; leading `..` stay when there is nothing to go back to."""
-    if not text:
+    if not text or (b"./" not in text and b"//" not in text and b"/." not in text and text != b"."):
         return text
     rooted = text[:1] == b"/"
     kept: list[bytes] = []

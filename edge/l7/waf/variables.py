@@ -40,6 +40,7 @@ class Transaction:
         "matched_name",
         "request",
         "tx",
+        "tx_shared",
         "unique_id",
     )
 
@@ -48,6 +49,7 @@ class Transaction:
         self.body = body
         self.answer: WafResponse | None = None
         self.tx: dict[bytes, bytes] = {}
+        self.tx_shared = False
         self.matched = b""
         self.matched_name = b""
         self.matched_all: Items = []
@@ -62,6 +64,13 @@ class Transaction:
         self._path_query: tuple[bytes, bytes, bytes] | None = None
         self._filename: bytes | None = None
         self._answer_headers: dict[bytes, list[bytes]] | None = None
+
+    def own_tx(self) -> dict[bytes, bytes]:
+        """The variables, for writing: a snapshot that others share is copied first."""
+        if self.tx_shared:
+            self.tx = dict(self.tx)
+            self.tx_shared = False
+        return self.tx
 
     # -- the head -------------------------------------------------------------
 
