@@ -7,16 +7,18 @@ invertible mod n, the question can be asked backwards too (who follows j?), and
 neither direction is stored or searched.  An account uses as many ties as it is
 sociable.  The six named accounts know each other besides.
 
-State: the constants of `TIES_MAX` ties, and nothing per account.
+State: the constants of `TIES_MAX` ties, and a bounded memory of who is sociable.
 """
 
 import math
+from functools import lru_cache
 
 from edge.common.people import FIRST_NAMES
 from services.chance import draw, share
 
 TIES_MIN = 12
 TIES_MAX = 90
+SOCIABLE_MAX = 4096  # accounts, about half a megabyte
 
 
 class Graph:
@@ -25,6 +27,7 @@ class Graph:
     def __init__(self, seed: int, accounts: int) -> None:
         self.seed = seed
         self.accounts = accounts
+        self._sociability = lru_cache(maxsize=SOCIABLE_MAX)(self._drawn_sociability)
         self._ties = [self._tie(k) for k in range(TIES_MAX)]
         self._named = tuple(range(1, min(len(FIRST_NAMES), accounts) + 1))
 
@@ -63,7 +66,7 @@ class Graph:
         n, start, end = self.accounts, account - 1, other - 1
         return any((a * start + b) % n == end for a, _, b in self._ties[: self._sociability(account)])
 
-    def _sociability(self, account: int) -> int:
+    def _drawn_sociability(self, account: int) -> int:
         # Squared, so that most know few and few know many.
         dice = share(self.seed, "sociability", account)
         return TIES_MIN + int((TIES_MAX - TIES_MIN) * dice * dice)

@@ -21,6 +21,7 @@ PERIOD_S_MAX = 72 * 3600
 BEGAN_UNIX = 1_704_067_200  # 2024-01-01: before it, nobody had posted anything
 # A pace is two integers; 4,096 of them are half a megabyte.
 PACES_MAX = 4096
+LIKES_MAX = 4096  # of the posts that are in everybody's feed just now
 
 _SUBJECTS = (
     "morning light", "the long way home", "second coffee", "low tide", "a full stack", "rain at last",
@@ -51,6 +52,7 @@ class Posts:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
+        self._final_likes = lru_cache(maxsize=LIKES_MAX)(self._drawn_likes)
         self._pace = lru_cache(maxsize=PACES_MAX)(self._drawn_pace)
 
     def newest(self, author: int, before: Before) -> Post | None:
@@ -81,7 +83,7 @@ class Posts:
 
     def likes(self, post: Post, unix_now: int) -> int:
         """How many have liked it by now: quickly at first, then hardly any more."""
-        final = int(10 * 2 ** (9 * share(self._seed, "likes", post.author, post.number)))
+        final = self._final_likes(post.author, post.number)
         age_h = max(0, unix_now - post.taken_at) / 3600
         return int(final * age_h / (age_h + 3))
 
@@ -92,6 +94,9 @@ class Posts:
         place = _PLACES[dice // 64 % len(_PLACES)]
         tag = _TAGS[dice // 4096 % len(_TAGS)]
         return f"{subject}, {place} {tag}"
+
+    def _drawn_likes(self, author: int, number: int) -> int:
+        return int(10 * 2 ** (9 * share(self._seed, "likes", author, number)))
 
     def _drawn_pace(self, author: int) -> tuple[int, int]:
         dice = share(self._seed, "period", author)

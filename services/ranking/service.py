@@ -1,5 +1,6 @@
 """ranking: put candidates in order for one account.  [I/O]"""
 
+from functools import lru_cache
 from typing import Any
 
 from edge.common.http_messages import HttpRequest, HttpResponse, Refusal, json_response
@@ -11,7 +12,8 @@ from services.graph import Graph
 from services.ranking.model import DEFAULT_VARIANT, VARIANTS, VERSION, Candidate, rank
 
 WORK_MS = 6.0
-CANDIDATES_MAX = 200  # the pass over them is quadratic
+CANDIDATES_MAX = 200  # several windows of the feed
+PAIRS_MAX = 8192  # remembered of viewers and authors, about 1 MB
 
 
 async def serve(process: Process) -> None:
@@ -27,7 +29,19 @@ class Ranking:
 
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
-        self._graph = Graph(frame.seed, frame.accounts)
+        seed, graph = frame.seed, Graph(frame.seed, frame.accounts)
+
+        # What is known of a pair never changes; asking again is what costs.
+        @lru_cache(maxsize=PAIRS_MAX)
+        def follows_back(author: int, account: int) -> bool:
+            return graph.follows(author, account)
+
+        @lru_cache(maxsize=PAIRS_MAX)
+        def lingering(account: int, author: int) -> float:
+            return share(seed, "lingering", account, author)
+
+        self._follows_back = follows_back
+        self._lingering = lingering
 
     async def rank(self, request: HttpRequest) -> HttpResponse:
         """`{"candidates": [[media id, author, age in s, likes], ...]}`, best first."""
@@ -63,7 +77,7 @@ class Ranking:
     def _candidates(self, account: int, rows: Any) -> list[Candidate]:
         if not isinstance(rows, list) or len(rows) > CANDIDATES_MAX:
             raise Refusal(400, "bad-candidates", f"candidates is a list of at most {CANDIDATES_MAX}")
-        fans = set(self._graph.followers(account))
+        follows_back, lingering = self._follows_back, self._lingering
         try:
             return [
                 Candidate(
@@ -71,8 +85,8 @@ class Ranking:
                     int(author),
                     float(age_s),
                     int(likes),
-                    lingering=share(self._frame.seed, "lingering", account, int(author)),
-                    follows_back=author in fans,
+                    lingering=lingering(account, int(author)),
+                    follows_back=follows_back(int(author), account),
                 )
                 for media_id, author, age_s, likes in rows
             ]
