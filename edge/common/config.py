@@ -111,6 +111,15 @@ class CacheConfig(Value, frozen=True, kw_only=True):
     heuristic_s_max: float = 86_400.0
 
 
+class ShedConfig(Value, frozen=True, kw_only=True):
+    """When is there too much to do for one worker, so that the least important is refused?"""
+
+    requests_max: Count = 512  # under way at the services at once; a Python worker does 2,000 a second
+    requests_min: Count = 16  # however late the event loop is, so many always pass
+    lag_ms_target: Positive = 50.0  # a loop later than this is overloaded; a quiet one is 1 ms late
+    backoff: Share = 0.8  # by which the limit falls each quarter of a second of lag (AIMD)
+
+
 class L7Config(Value, frozen=True, kw_only=True):
     """The worker: sizes and times of HTTP."""
 
@@ -128,6 +137,7 @@ class L7Config(Value, frozen=True, kw_only=True):
     memo_entries_max: int = 4096
     memo_bytes_max: int = 8 * 1024 * 1024
     cache: CacheConfig = CacheConfig()
+    shed: ShedConfig = ShedConfig()
     trace_ring: int = 8192  # requests a worker remembers for `edge trace --id`
     slow_request_s: Positive = 0.5
 
