@@ -41,6 +41,7 @@ AskHandler = Callable[[dict[str, Any]], Any]
 MembersHandler = Callable[[list[Member], list[str]], None]
 BansHandler = Callable[[list[Ban], list[str]], None]
 RevisionHandler = Callable[[Config, str], None]
+ReportHandler = Callable[[str, Any], None]
 
 
 def backoff_s(attempt: int, dice: float) -> float:
@@ -66,6 +67,7 @@ class LinkState:
         self._on_members: list[MembersHandler] = []
         self._on_bans: list[BansHandler] = []
         self._on_revision: list[RevisionHandler] = []
+        self._on_report: dict[str, ReportHandler] = {}
         self._outbox: deque[Report] = deque()
         self._outbox_frames_max = outbox_frames_max
 
@@ -94,6 +96,10 @@ class LinkState:
     def on_revision(self, handler: RevisionHandler) -> None:
         """Call `handler` with each new configuration and its name."""
         self._on_revision.append(handler)
+
+    def on_report(self, topic: str, handler: ReportHandler) -> None:
+        """Call `handler` with the sender's name and the value of each report that the hub passes on."""
+        self._on_report[topic] = handler
 
     # -- what goes out --------------------------------------------------------------
 
@@ -151,6 +157,10 @@ class LinkState:
             self.change(revision=message.revision)
             for on_revision in self._on_revision:
                 on_revision(config, message.revision)
+        elif isinstance(message, Report):
+            on_report = self._on_report.get(message.topic)
+            if on_report is not None:
+                on_report(message.name, message.value)
         elif isinstance(message, Refused):
             self.refused = message.reason
         elif isinstance(message, Command | Ask):

@@ -50,6 +50,8 @@ HELLO_TIMEOUT_S = 5.0
 SWEEP_S = 0.25
 LINKS_MAX = 512
 STATE_FILE = "hub-state.msgpack"
+# Reports that the others of the same tier and POP want to hear, 20 times a second; never noted.
+FOR_PEERS = frozenset({"spent"})
 
 
 @dataclass(eq=False, slots=True)
@@ -205,7 +207,11 @@ class Hub:
             raise FrameError(f"a process never says {type(message).__name__}")
 
     def _report(self, message: Report) -> None:
-        if message.topic == "offender" and isinstance(message.value, dict):
+        if message.topic in FOR_PEERS:
+            for name in self._membership.peers(message.name):
+                if name in self._links:
+                    self._tell(self._links[name], message)
+        elif message.topic == "offender" and isinstance(message.value, dict):
             offence = message.value
             source, for_s = str(offence.get("source", "")), float(offence.get("for_s", 60.0))
             reason = str(offence.get("reason", ""))

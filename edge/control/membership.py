@@ -64,6 +64,17 @@ class Membership:
             return by_name or everybody
         return [member for member in everybody if target in (member.tier, member.service, member.pop)]
 
+    def peers(self, name: str) -> list[str]:
+        """The names of those who do the same work in the same POP, without `name` itself."""
+        me = next((member for member in self.members() if member.name == name), None)
+        if me is None:
+            return []
+        return [
+            member.name
+            for member in self.members()
+            if (member.tier, member.pop) == (me.tier, me.pop) and member.name != name
+        ]
+
     def join(self, member: Member, link: int, now: float, unix_now: float) -> Members:
         """Somebody says hello; the newest conversation speaks for a name."""
         seated = msgspec.structs.replace(
