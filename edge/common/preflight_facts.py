@@ -24,6 +24,7 @@ from edge.common.proc_net import Listener, Protocol, parse_listeners
 _PROC = Path("/proc")
 _COMMAND_CHARACTERS_MAX = 80
 _HUB_TIMEOUT_S = 0.5
+_PEM_HEAD_BYTES = 4096  # the first line says what it is; text may stand before it
 
 
 def preflight(config: Config, run_dir: Path) -> list[str]:
@@ -128,9 +129,7 @@ def _existing(path: Path) -> Path:
 
 def _modes(run_dir: Path) -> tuple[FileMode, ...]:
     keys = run_dir / "keys"
-    # Public halves may be read by anybody who gets that far.
-    private = [path for path in sorted(keys.glob("*")) if path.suffix in (".key", ".pem")]
-    private = [path for path in private if not path.name.endswith(".pub.pem") and path.name != "edge.pem"]
+    private = [path for path in sorted(keys.glob("*")) if path.is_file() and _is_private_key(path)]
     found = []
     for path in (run_dir, keys, *private):
         try:
@@ -146,6 +145,12 @@ def _modes(run_dir: Path) -> tuple[FileMode, ...]:
             )
         )
     return tuple(found)
+
+
+def _is_private_key(path: Path) -> bool:
+    # Content, not name: a list of the public files would have to grow with each new one,
+    # and whoever forgot it would be refused at the second start.
+    return b"PRIVATE KEY" in path.read_bytes()[:_PEM_HEAD_BYTES] if os.access(path, os.R_OK) else True
 
 
 def _hub_pid(path: Path) -> int | None:

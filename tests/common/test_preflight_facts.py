@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from edge.common.config import Config, DnsConfig
+from edge.common.preflight import check
 from edge.common.preflight_facts import preflight, read_facts
+from edge.supervise.keys import ensure_keys
 
 pytestmark = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="Linux only")
 
@@ -32,16 +34,28 @@ def test_an_address_of_another_machine_is_found_out(tmp_path: Path) -> None:
     assert "192.0.2.1" in facts.unusable_addresses
 
 
-def test_private_files_are_looked_at_and_public_ones_left_out(tmp_path: Path) -> None:
-    """A certificate may be read; a key may not."""
+def test_private_keys_are_looked_at_and_certificates_left_out(tmp_path: Path) -> None:
+    """What a file holds decides, so that a certificate by a new name stops nobody."""
     keys = tmp_path / "keys"
     keys.mkdir()
-    for name in ("ca.key", "session-1.pem", "session-1.pub.pem", "edge.pem"):
-        (keys / name).touch(mode=0o644)
+    for name in ("ca.key", "session-1.pem", "tenant.pem"):
+        (keys / name).write_text("-----BEGIN PRIVATE KEY-----\n")
+    for name in ("session-1.pub.pem", "edge.pem", "control.pem"):
+        (keys / name).write_text("-----BEGIN CERTIFICATE-----\n")
 
     seen = {Path(one.path).name for one in read_facts(config_on(0), tmp_path).modes}
 
-    assert seen == {tmp_path.name, "keys", "ca.key", "session-1.pem"}
+    assert seen == {tmp_path.name, "keys", "ca.key", "session-1.pem", "tenant.pem"}
+
+
+def test_the_keys_that_a_first_start_makes_do_not_stop_the_second(tmp_path: Path) -> None:
+    """`edge up`, Ctrl-C, `edge up`: the commonest thing anybody does."""
+    config = config_on(0)
+    ensure_keys(tmp_path, config)
+
+    checks = check(config, read_facts(config, tmp_path))
+
+    assert [one for one in checks if one.name == "permissions" and one.level != "ok"] == []
 
 
 def test_a_control_socket_that_answers_means_a_running_edge(tmp_path: Path) -> None:
