@@ -17,7 +17,9 @@ MAY_IMPORT = {  # home -> the other homes of ours it may name
     "edge.l7": {"edge.common"},
     "edge.phone": {"edge.common"},
     "edge.supervise": {"edge.common"},
-    "edge.console": {"edge.common"},
+    # The console shows traces and runs labs; it calls their pure models, never a tier.
+    "edge.console": {"edge.common", "edge.lab", "edge.phone"},
+    "edge.lab": {"edge.common"},
     "edge.lab": {"edge.common", "edge.supervise"},
     "services": {"edge.common"},
     "loadtest": {"edge.common"},
@@ -25,8 +27,8 @@ MAY_IMPORT = {  # home -> the other homes of ours it may name
 # What reaches outside the process.
 WORLD = {
     "trio", "socket", "ssl", "select", "subprocess", "threading", "gevent", "locust", "sqlite3", "signal",
-    "tempfile", "shutil", "mmap", "fcntl", "ctypes", "multiprocessing", "http", "urllib.request", "sys",
-    "pathlib", "importlib",
+    "tempfile", "shutil", "mmap", "fcntl", "ctypes", "multiprocessing", "http.client", "http.server",
+    "urllib.request", "pathlib", "importlib",
 }  # fmt: skip
 # Clocks, dice and the environment: arguments, in pure code.
 CHANCE = {"time", "random", "secrets", "uuid", "os"}
@@ -97,13 +99,15 @@ def test_a_module_keeps_the_rules(name: str) -> None:
     if path.name == "__init__.py":
         assert len(tree.body) == 1, f"{name}: __init__.py holds a docstring only"
         return
-    if home not in {"edge.cli", "edge"}:
+    if home == "edge.__main__":  # three lines that call the command line
+        return
+    if home != "edge.cli":
         ours = {
             home_of(module) for module in imported if module.split(".")[0] in PACKAGES and module in MODULES
         }
         assert ours - {home, "edge"} <= MAY_IMPORT[home], f"{name} imports {ours - MAY_IMPORT[home] - {home}}"
         assert not roots & FACES, f"{name} imports {roots & FACES}, which belong to edge.cli"
-    if home == "edge.cli" or name in {"edge.__main__"}:
+    if home == "edge.cli":
         return
     shells = {module for module in imported if module in SHELLS}
     if does_io(tree):
