@@ -40,11 +40,11 @@ def refuse(connection: socket.socket, how: Literal["reset", "drop"]) -> None:
     connection.close()
 
 
-def refuse_descriptor(descriptor: int) -> None:
-    """Reset a connection of which only the descriptor is left."""
+def refuse_descriptor(descriptor: int, family: int, how: Literal["reset", "drop"]) -> None:
+    """Refuse a connection of which only the descriptor is known."""
     try:
-        connection = socket.socket(fileno=descriptor)
+        connection = socket.socket(family, socket.SOCK_STREAM, 0, fileno=descriptor)
     except OSError:
         os.close(descriptor)
         return
-    refuse(connection, "reset")
+    refuse(connection, how)

@@ -48,8 +48,9 @@ class L4:
         # Active/active: each has a lane of its own, in which it is alone and active.
         alone = config.mode == "active-active"
         lane = f"{process.pop or 'pop'}-{process.index}" if alone else process.pop or "pop"
+        self._fence = Fence(process.run_dir / "l4", lane)
         self._pair = Pair(
-            Fence(process.run_dir / "l4", lane),
+            self._fence,
             process.log,
             rank=0 if alone else process.index,
             beat_s=config.beat_s,
@@ -90,7 +91,7 @@ class L4:
             for name in LISTENERS:
                 listener = process.sockets.get(name)
                 if listener is not None:
-                    nursery.start_soon(self._engine.accept, listener, name, self._pair.is_active)
+                    nursery.start_soon(self._engine.accept, listener, name, self._fence.holds)
 
     def _stood_down(self) -> None:
         process = self._process

@@ -42,7 +42,7 @@ def test_a_bare_descriptor_is_reset_and_closed(pair: tuple[socket.socket, socket
     """What waited for a worker in vain is known by its number only."""
     phone, ours = pair
     with phone:
-        refuse_descriptor(ours.detach())
+        refuse_descriptor(ours.detach(), socket.AF_INET, "reset")
 
         with pytest.raises(ConnectionResetError):
             phone.recv(1)
