@@ -35,9 +35,20 @@ def handover(number: int, source: tuple[str, int], listener: str = "https") -> H
     """The record of one connection, as an L4 would write it."""
     now = time.monotonic_ns()
     return Handover(
-        f"c-{number:x}", source[0], source[1], "https" if listener == "https" else "http", now, "l4-toy", os.getpid(),
-        "round-robin", "the only worker", 100.0, 1, now, 1,
-    )  # fmt: skip
+        conn_id=f"c-{number:x}",
+        source_ip=source[0],
+        source_port=source[1],
+        listener="https" if listener == "https" else "http",
+        accepted_ns=now,
+        l4_name="l4-toy",
+        l4_pid=os.getpid(),
+        policy="round-robin",
+        why="the only worker",
+        bucket_level=100.0,
+        candidates=1,
+        decided_ns=now,
+        epoch=1,
+    )
 
 
 class ToyL4:

@@ -142,8 +142,7 @@ class HeadMemo:
         return line
 
     def _judge_method(self, method: bytes) -> str:
-        self.judged += 1
-        name = judge(method + b" / HTTP/1.1\r\n" + _PROBE_HOST + b"\r\n", self._limits).line.method
+        name = self._probe(method + b" / HTTP/1.1\r\n" + _PROBE_HOST + b"\r\n").line.method
         self._methods.put(method, name)
         return name
 
@@ -220,9 +219,7 @@ class HeadMemo:
                 raise _AskH11
             self._names.put(raw, name)
             return name
-        self.judged += 1
-        fields = judge(_PROBE + _PROBE_HOST + raw + b": a\r\n\r\n", self._limits).block.fields
-        name = fields[1][0]
+        name = self._probe(_PROBE + _PROBE_HOST + raw + b": a\r\n\r\n").block.fields[1][0]
         self._names.put(raw, name)
         return name
 
@@ -231,14 +228,21 @@ class HeadMemo:
         known = self._specials.young.get(key) or self._specials.get(key)
         if known is not None:
             return known
-        self.judged += 1
-        block = judge(_PROBE + key + b"\r\n\r\n", self._limits).block
+        block = self._probe(_PROBE + key + b"\r\n\r\n").block
         if set(rules.tokens(block.fields, b"connection")) - {b"keep-alive", b"close"}:
             # It nominates fields of its neighbours (RFC 9110 section 7.6.1): not for the memory.
             raise _AskH11
         known = (block.host_value, block.host, block.keep_alive)
         self._specials.put(key, known)
         return known
+
+    def _probe(self, head: bytes) -> Head:
+        self.judged += 1
+        try:
+            return judge(head, self._limits)
+        except Refused as refused:
+            # Refused it will be, but with the reason that the whole head gives.
+            raise _AskH11 from refused
 
 
 def _only(pairs: list[tuple[bytes, bytes]], name: bytes) -> bytes | None:

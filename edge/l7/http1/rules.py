@@ -177,28 +177,26 @@ def check_host(value: bytes) -> str:
     return match[1].decode("ascii").lower().removesuffix(".")
 
 
-def body_length(names: list[bytes], fields: Fields, version: bytes) -> int:
-    """How long is the body?  `CHUNKED`, or its bytes (RFC 9112 section 6.3).
+def body_length(fields: Fields, version: bytes) -> int:
+    """How long is the body?  `CHUNKED`, or its bytes (RFC 9112 section 6.3).  `fields` as they were sent.
 
     Stricter than the RFC where it offers a choice: a repeated length is refused
     even when both are equal.
     """
-    lengths = names.count(b"content-length")
-    codings = names.count(b"transfer-encoding")
+    lengths = [value for name, value in fields if name == b"content-length"]
+    codings = [value.lower() for name, value in fields if name == b"transfer-encoding"]
     if not lengths and not codings:
         return 0
     if lengths and codings:
         raise Refused(400, "length-and-coding", "Content-Length and Transfer-Encoding exclude each other.")
     if lengths:
-        value = next(value for name, value in fields if name == b"content-length")
-        if lengths > 1 or not _LENGTH.fullmatch(value):
+        if len(lengths) > 1 or not _LENGTH.fullmatch(lengths[0]):
             raise Refused(400, "content-length", "The Content-Length is malformed or repeated.")
-        return int(value)
-    value = next(value for name, value in fields if name == b"transfer-encoding").lower()
-    if codings > 1 or version == b"1.0":
+        return int(lengths[0])
+    if len(codings) > 1 or version == b"1.0":
         raise Refused(400, "transfer-encoding", "The Transfer-Encoding is repeated or out of place.")
-    if value != b"chunked":
-        listed = [coding.strip(b" \t") for coding in value.split(b",")]
+    if codings[0] != b"chunked":
+        listed = [coding.strip(b" \t") for coding in codings[0].split(b",")]
         if listed[-1] != b"chunked" or listed.count(b"chunked") > 1 or b"" in listed:
             raise Refused(400, "transfer-encoding", "The Transfer-Encoding does not end in chunked.")
         raise Refused(501, "transfer-coding", "Only the chunked transfer coding is spoken here.")
