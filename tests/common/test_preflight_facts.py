@@ -48,10 +48,12 @@ def test_private_keys_are_looked_at_and_certificates_left_out(tmp_path: Path) ->
     assert seen == {tmp_path.name, "keys", "ca.key", "session-1.pem", "tenant.pem"}
 
 
-def test_the_keys_that_a_first_start_makes_do_not_stop_the_second(tmp_path: Path) -> None:
-    """`edge up`, Ctrl-C, `edge up`: the commonest thing anybody does."""
+def test_certificates_that_everybody_may_read_do_not_stop_a_second_start(tmp_path: Path) -> None:
+    """A run directory from a version that made certificates 0644 still starts."""
     config = config_on(0)
     ensure_keys(tmp_path, config)
+    for stem in ("control", "edge"):
+        (tmp_path / "keys" / f"{stem}.pem").chmod(0o644)
 
     checks = check(config, read_facts(config, tmp_path))
 
