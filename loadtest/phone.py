@@ -22,6 +22,9 @@ from loadtest.settings import Settings
 
 # Pictures that a screen shows before anybody scrolls.
 PICTURES = 3
+# Which of a picture's sizes is asked for: they come largest first.  A feed shows thumbnails,
+# a story fills the screen.
+LARGE, SMALL = 0, -1
 # Connections a phone keeps; its one greenlet uses one at a time.
 CONNECTIONS = 2
 CONNECT_TIMEOUT_S = 5.0
@@ -136,7 +139,7 @@ class Phone(CityPhone):
         self.notable.degraded.update(page.get("degraded", ()))
         shown = [item["media_or_ad"] for item in page["feed_items"] if "media_or_ad" in item]
         for media in shown[:PICTURES]:
-            self._look_at(media)
+            self._look_at(media, SMALL)
 
     def _stories(self) -> None:
         if not self.reels:
@@ -148,7 +151,7 @@ class Phone(CityPhone):
             "GET", f"/api/v1/story/{owner}/items/", name="/api/v1/story/{id}/items/", wants="items"
         )
         if reel and reel["items"]:
-            self._look_at(reel["items"][0])
+            self._look_at(reel["items"][0], LARGE)
 
     def _inbox(self) -> None:
         inbox = self._ask("GET", INBOX, wants="inbox")
@@ -175,8 +178,8 @@ class Phone(CityPhone):
         path = f"/api/v1/direct_v2/threads/{self.threads[0]}/items/"
         self._ask("POST", path, name="/api/v1/direct_v2/threads/{id}/items/", status=201, json=fields)
 
-    def _look_at(self, media: dict[str, Any]) -> None:
-        url = media["image_versions2"]["candidates"][0]["url"]
+    def _look_at(self, media: dict[str, Any], size: int) -> None:
+        url = media["image_versions2"]["candidates"][size]["url"]
         with self.client.get(url, name="/media/{id}", catch_response=True) as reply:
             if reply.status_code == 200 and not reply.headers.get("content-type", "").startswith("image/"):
                 reply.failure("200, but no picture")

@@ -23,8 +23,8 @@ from edge.common.config_file import load as load_config
 from edge.common.errors import ConfigError
 from loadtest.settings import CITIES, Shape, variable
 
-# So many new phones a second: a login hashes a password, which keeps a core busy for 40 ms.
-SPAWN_RATE = 10.0
+# New phones a second.  Each logs in, which hashes a password: 40 ms of a core that the edge shares.
+SPAWN_RATE = 5.0
 # How long Locust waits for its phones to finish their step at the end.
 STOP_TIMEOUT_S = 5
 
