@@ -53,6 +53,9 @@ CONTROLS = {
 }
 
 
+EMPTY = Macro((), b"")
+
+
 class ActionError(ValueError):
     """The action list is wrong; the text says how."""
 
@@ -66,8 +69,8 @@ class Actions:
     action: Disruption | None = None
     status: int | None = None
     severity: str = ""
-    message: Macro = Macro((), b"")
-    log_data: Macro = Macro((), b"")
+    message: Macro = EMPTY
+    log_data: Macro = EMPTY
     tags: tuple[str, ...] = ()
     log: bool | None = None
     skip_after: str = ""

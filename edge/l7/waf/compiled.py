@@ -130,7 +130,8 @@ class Step:
         self.snapshot: dict[bytes, bytes] = {}
 
     def is_selected(self, selector: Selector) -> bool:
-        """Whether `selector` means this rule; remembered, because selectors come from rule files and repeat."""
+        """Whether `selector` means this rule; remembered, because selectors come from rule files and
+        repeat."""
         known = self.selected.get(selector)
         if known is None:
             known = self.selected[selector] = selects(selector, self.rule)

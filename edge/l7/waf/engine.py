@@ -10,7 +10,7 @@ State: one `Run` per request, thrown away after the verdict.
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
-from edge.l7.waf.compiled import CompiledLink, Found, Step, excludes
+from edge.l7.waf.compiled import Found, Step, excludes
 from edge.l7.waf.expand import expand
 from edge.l7.waf.form import Control, Rule, Selector, SetVar
 from edge.l7.waf.operators import number

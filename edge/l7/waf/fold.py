@@ -1,16 +1,16 @@
 """What is known about a rule before any request arrives?
 
-Most rules of a Core Rule Set are administration: set a default, compare a paranoia level, add up sums that are zero.  They read
-transaction variables only, so their outcome is known at load for a *clean* request, one on which no rule that looks
-at the request has matched yet.  This module plays that clean run once and sorts the steps:
+Most rules of a Core Rule Set are administration: set a default, compare a paranoia level, add up sums that
+are zero.  They read transaction variables only, so their outcome is known at load for a *clean* request, one
+on which no rule that looks at the request has matched yet.  This module plays that clean run once and sorts
+the steps:
 
 * *always*: looks at the request, has to be evaluated each time;
 * *known*: reads only variables; evaluated only once the request is no longer clean;
 * *gone*: cannot matter for any request (a paranoia gate that is shut, and everything it skips).
 
-Each remaining step gets the variables as they are at its place in the clean run (`snapshot`), so that the engine can start in the
-middle.
-"""
+Each remaining step gets the variables as they are at its place in the clean run (`snapshot`), so that the
+engine can start in the middle."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -171,7 +171,8 @@ def _changing(steps: list[Step]) -> set[bytes]:
 
 
 def _mark_private(steps: list[Step]) -> None:
-    """Mark chains whose variables nobody else reads: such a chain may fail without making the request dirty."""
+    """Mark chains whose variables nobody else reads: such a chain may fail without making the request
+    dirty."""
     read_by: dict[bytes, set[int]] = {}
     prefixes: list[tuple[bytes, int]] = []
     for index, step in enumerate(steps):
@@ -193,10 +194,9 @@ def _mark_private(steps: list[Step]) -> None:
             for setvar in link.setvars:
                 constant = setvar.name.constant
                 name = (constant if constant is not None else setvar.name.holes[0][0]).lower()
-                if constant is not None and not read_by.get(name, mine) <= mine:
-                    private = False
-                elif constant is None and any(
-                    key.startswith(name) and not readers <= mine for key, readers in read_by.items()
+                if (constant is not None and not read_by.get(name, mine) <= mine) or (
+                    constant is None
+                    and any(key.startswith(name) and not readers <= mine for key, readers in read_by.items())
                 ):
                     private = False
                 for prefix, reader in prefixes:

@@ -54,6 +54,13 @@ class Inspector:
             None if naive else OrderedDict()
         )
         self._memo_bytes = 0
+        # Unless a rule asks for the address, the same request of another phone gets the same verdict.
+        self._client_matters = any(
+            target.collection == "REMOTE_ADDR"
+            for rule in ruleset.rules
+            for link in rule.links
+            for target in link.targets
+        )
 
     def inspect_head(self, head: WafRequest, now: float) -> WafVerdict:
         """The verdict on a request without a body.  `now` is Unix time: exclusions expire by it."""
@@ -62,7 +69,13 @@ class Inspector:
             return self._inspect(head, None, now)
         if self._next_expiry and now >= self._next_expiry:
             self._forget(now)
-        key = (head.target, head.headers, head.method, head.protocol, head.client)
+        key = (
+            head.target,
+            head.headers,
+            head.method,
+            head.protocol,
+            head.client if self._client_matters else "",
+        )
         known = memo.get(key)
         if known is not None:
             self.memo_hits += 1

@@ -5,7 +5,8 @@
     family = "sqli"
     targets = ["args", "arg_names", "cookies", "!cookies:_ga"]   # default: everything a phone fills in
     form = "decoded"                  # or transform = ["urlDecodeUni", "lowercase"]
-    match = { rx = "..." }            # or any = [...], contains, equals, prefix, suffix, in_file, ip, size_gt, count_gt, count_eq
+    match = { rx = "..." }            # or any = [...], words, contains, equals, prefix, suffix, in_file, ip,
+                                      # size_gt, count_gt, count_eq, sqli, xss, bytes_outside, bad_utf8
     score = 5                         # or action = "block" | "allow" | "log"
     paranoia = 1
     msg = "..."
@@ -60,7 +61,7 @@ FORMS: dict[str, tuple[str, ...]] = {
     "decoded": (
         "utf8tounicode",
         "urldecodeuni",
-        "htmlentitydecode",
+        "browserentitydecode",
         "jsdecode",
         "removenulls",
         "replacecomments",
@@ -260,6 +261,9 @@ def _link(table: Mapping[str, Any], match: Any, read: Callable[[str], bytes]) ->
         raise _Bad("match has exactly one test")
     names = local.get("targets", table.get("targets"))
     targets = tuple(_target(str(name)) for name in names) if names is not None else _DEFAULT_TARGETS
+    if Target("REQUEST_HEADERS") in targets:
+        # "cookies" is the way to look at cookies, one by one.
+        targets += (Target("REQUEST_HEADERS", key=b"cookie", exclude=True),)
     transforms = _transforms({**table, **local})
     (kind, argument), negated = next(iter(tests.items())), bool(local.get("not", False))
     if kind == "size_gt":

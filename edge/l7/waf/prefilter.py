@@ -1,20 +1,21 @@
 r"""Which rules can possibly match these values?
 
-Hundreds of patterns over dozens of values are thousands of searches.  Instead, all values are joined into one text and one RE2
-set says in a single pass which patterns occur in it at all.  Only those rules are then evaluated exactly.
+Hundreds of patterns over dozens of values are thousands of searches.  Instead, all values are joined into one
+text and one RE2 set says in a single pass which patterns occur in it at all.  Only those rules are then
+evaluated exactly.
 
 The answer may name too many rules, never too few.  That holds because
 
-* a rule's pattern is tried on exactly the values it would see, after exactly its transformations (every distinct
-  outcome of a pipeline is one more text);
-* values are separated by `\x1e\n` and patterns are compiled in multi-line mode, `$` widened to stand before the separator, so `^` and `$`
-  hold at every value's ends; a match that runs across a separator is only a false alarm;
+* a rule's pattern is tried on exactly the values it would see, after exactly its transformations (every
+  distinct outcome of a pipeline is one more text);
+* values are separated by `\x1e\n` and patterns are compiled in multi-line mode, `$` widened to stand before
+  the separator, so `^` and `$` hold at every value's ends; a match across a separator is a false alarm only;
 * operators that are no patterns are expressed as patterns that match at least where they do.
 
-A large set is the fastest matcher for ordinary text and the slowest for hostile text, where every byte builds a new state of the
-whole program.  So texts over `SET_BYTES_MAX` go to `re2.Filter`, which looks for literal pieces first and
-then runs single patterns.  A tree of transformations computes shared prefixes of pipelines once.
-"""
+A large set is the fastest matcher for ordinary text and the slowest for hostile text, where every byte builds
+a new state of the whole program.  So texts over `SET_BYTES_MAX` go to `re2.Filter`, which looks for literal
+pieces first and then runs single patterns.  A tree of transformations computes shared prefixes of pipelines
+once."""
 
 import re
 from collections.abc import Sequence
@@ -33,13 +34,15 @@ from edge.l7.waf.transform import TRANSFORMS, Pipeline, Transform
 SEPARATOR = b"\x1e\n"
 # Inside transformations the separator must hold no blank, which several of them squeeze.
 _WALL = b"\x1e\x1f\x1e"
-# waf.md's measurement: below this a set costs microseconds even on hostile text, above it the filter is cheaper.
+# waf.md's measurement: below this a set costs microseconds even on hostile text, above it the filter is
+# cheaper.
 SET_BYTES_MAX = 512
 SET_MEMORY_BYTES = 16 << 20
 
 
 def prefilter_pattern(link: Link) -> bytes | None:
-    """A pattern that matches wherever the link's operator does, for multi-line text; None when there is no good one."""
+    """A pattern that matches wherever the link's operator does, for multi-line text; None when there is no
+    good one."""
     operator = link.operator
     if operator is None or operator.negated or any(target.count for target in link.targets):
         return None
@@ -93,7 +96,8 @@ _NOT_MULTI_LINE = re.compile(rb"\(\?[a-zA-Z]*-[a-z]*m")
 
 
 def crosses_lines(pattern: bytes) -> bool:
-    """Whether the pattern finds the separator itself, like `[\\r\\n]`: then it has to be tried on text without line ends."""
+    """Whether the pattern finds the separator itself, like `[\\r\\n]`: then it has to be tried on text
+    without line ends."""
     return compile_pattern(pattern).found(b"a" + SEPARATOR + b"a")
 
 
@@ -141,7 +145,8 @@ class _Filter:
     def __init__(self, patterns: Sequence[bytes]) -> None:
         self._filter = re2.Filter()
         self._filtered: list[int] = []
-        # The filter's own automaton reads UTF-8 and refuses pieces that are none; those few patterns run alone.
+        # The filter's own automaton reads UTF-8 and refuses pieces that are none; those few patterns run
+        # alone.
         self._alone: list[tuple[int, Pattern]] = []
         for index, pattern in enumerate(patterns):
             trial = re2.Filter()
@@ -174,13 +179,15 @@ class _Node:
     children: dict[str, "_Node"] = field(default_factory=dict)
 
 
-# Transformations that treat joined text as they treat its values, and the pieces that would make a difference.
+# Transformations that treat joined text as they treat its values, and the pieces that would make a
+# difference.
 _JOINABLE: dict[str, tuple[bytes, ...]] = {
     "lowercase": (),
     "uppercase": (),
     "urldecode": (),
     "urldecodeuni": (),
     "htmlentitydecode": (),
+    "browserentitydecode": (),
     "jsdecode": (b"\\" + _WALL[:1],),
     "cssdecode": (b"\\",),
     "escapeseqdecode": (b"\\" + _WALL[:1],),
@@ -200,7 +207,8 @@ _JOINABLE: dict[str, tuple[bytes, ...]] = {
     "normalisepathwin": (b"./", b"//", b"/.", b"\\"),
 }
 
-# Transformations that turn any text into something unlike it.  Their outcomes would only mislead other rules' patterns.
+# Transformations that turn any text into something unlike it.  Their outcomes would only mislead other rules'
+# patterns.
 _EXOTIC = frozenset(
     (
         "base64decode",

@@ -4,19 +4,12 @@ All problems of all files are collected and raised together, each with file and
 line: an operator fixes a list, not a sequence of surprises.
 """
 
-from edge.common.errors import EdgeError
+from edge.common.errors import ConfigError
 from edge.l7.waf.form import Place
 
 
-class RuleError(EdgeError):
+class RuleError(ConfigError):
     """The rules cannot be used.  `problems` holds every reason as "file:line: text"."""
-
-    blame = "operator"
-    status_hint = None
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
 
 
 class Problems:

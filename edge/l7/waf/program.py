@@ -1,12 +1,11 @@
 """Which steps have to be walked for this request?
 
-`NaiveProgram` walks all of them.  `FastProgram` walks those that look at the request and that the prefilter cannot rule
-out, and falls back to the full order from the first match on.  Both come to the same verdict; a differential test
-holds them to it.
+`NaiveProgram` walks all of them.  `FastProgram` walks those that look at the request and that the prefilter
+cannot rule out, and falls back to the full order from the first match on.  Both come to the same verdict; a
+differential test holds them to it.
 
-What depends only on the headers (without Cookie) repeats from request to request, so both the candidates of each header
-line and "no header rule has anything to say" are remembered, bounded, by exact bytes.
-"""
+What depends only on the headers (without Cookie) repeats from request to request, so both the candidates of
+each header line and "no header rule has anything to say" are remembered, bounded, by exact bytes."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -64,14 +63,19 @@ class NaiveProgram:
         walk(enumerate(self._steps[number]), run)
 
 
-# Free text of the request.  Rules that look at several of these share one matcher; a rule that only looks at the path or only at
-# names has another, or else every value would raise false alarms for it.
+# Free text of the request.  Rules that look at several of these share one matcher; a rule that only looks at
+# the path or only at names has another, or else every value would raise false alarms for it.
 _PATH = frozenset(("REQUEST_FILENAME", "REQUEST_BASENAME"))
 _NAMES = frozenset(("ARGS_NAMES", "ARGS_GET_NAMES", "ARGS_POST_NAMES", "REQUEST_COOKIES_NAMES"))
 _UPLOAD = frozenset(("FILES", "FILES_NAMES", "MULTIPART_PART_HEADERS"))
-_CONTENT = _PATH | _NAMES | _UPLOAD | frozenset("ARGS ARGS_GET ARGS_POST REQUEST_COOKIES XML".split())
+_CONTENT = _PATH | _NAMES | _UPLOAD | frozenset(["ARGS", "ARGS_GET", "ARGS_POST", "REQUEST_COOKIES", "XML"])
+# Values as most requests carry them.  A pattern that finds something here would raise false alarms among
+# other rules' values.
+_ORDINARY = SEPARATOR.join(
+    (b"eyJhbGciOi.abc-DEF_12.xyz", b"hello world", b"/feed/timeline.html", b"lang", b"en", b"20")
+)
 _TARGET = frozenset(("REQUEST_URI", "REQUEST_URI_RAW", "QUERY_STRING"))
-_RAW = frozenset("REQUEST_LINE REQUEST_URI REQUEST_URI_RAW QUERY_STRING REQUEST_BODY".split())
+_RAW = frozenset(["REQUEST_LINE", "REQUEST_URI", "REQUEST_URI_RAW", "QUERY_STRING", "REQUEST_BODY"])
 # The raw Cookie header, which rules for all headers see.
 _COOKIE_LINE = "REQUEST_HEADERS:cookie"
 _HEADER = frozenset(("REQUEST_HEADERS", "REQUEST_HEADERS_NAMES"))
@@ -198,7 +202,8 @@ def _line_candidates(phase: _FastPhase, line: tuple[bytes, bytes]) -> frozenset[
 
 
 def _says(step: Step, transaction: Transaction) -> bool:
-    """Whether the first link of the rule matches something in a header.  Worth asking once: the line will come again."""
+    """Whether the first link of the rule matches something in a header.  Worth asking once: the line will
+    come again."""
     return any(found[0] in _HEADER for found in step.links[0].matches(transaction))
 
 

@@ -36,19 +36,31 @@ _GATE = re.compile(GATE)
 
 _WORDS: dict[bytes, str] = {}
 for _letter, _list in {
-    "E": "select insert update delete drop create alter truncate exec execute declare merge replace shutdown grant handler call",
+    "E": (
+        "select insert update delete drop create alter truncate exec execute declare merge replace "
+        "shutdown grant handler call"
+    ),
     "U": "union intersect except minus",
     "B": "having limit procedure into offset",
     "&": "and or xor not",
     "o": "like rlike regexp glob between is in div mod similar sounds collate",
-    "k": "from where values table set join database as on all distinct asc desc null outfile dumpfile case when then else end using",
+    "k": (
+        "from where values table set join database as on all distinct asc desc null outfile dumpfile "
+        "case when then else end using"
+    ),
     "f": (
-        "sleep benchmark pg_sleep extractvalue updatexml load_file load_extension xp_cmdshell sp_executesql sp_oacreate "
-        "xp_dirtree xp_regread dbms_pipe dbms_lock utl_http utl_inaddr char chr nchar ascii ord substring substr mid "
-        "concat concat_ws group_concat hex unhex version user database schema current_user system_user session_user "
-        "randomblob zeroblob make_set elt if ifnull nullif coalesce cast convert count sum exp floor rand name_const "
-        "polygon multipoint geometrycollection linestring row_count found_rows last_insert_id length char_length "
-        "pg_read_file lo_import query_to_xml database_to_xml quote typeof abs json_keys st_latfromgeohash sha1 md5 "
+        "sleep benchmark pg_sleep extractvalue updatexml load_file load_extension xp_cmdshell "
+        "sp_executesql sp_oacreate "
+        "xp_dirtree xp_regread dbms_pipe dbms_lock utl_http utl_inaddr char chr nchar ascii ord "
+        "substring substr mid "
+        "concat concat_ws group_concat hex unhex version user database schema current_user "
+        "system_user session_user "
+        "randomblob zeroblob make_set elt if ifnull nullif coalesce cast convert count sum exp "
+        "floor rand name_const "
+        "polygon multipoint geometrycollection linestring row_count found_rows last_insert_id "
+        "length char_length "
+        "pg_read_file lo_import query_to_xml database_to_xml quote typeof abs json_keys "
+        "st_latfromgeohash sha1 md5 "
         "uuid now crc32 compress encode decode to_char ascii iif isnull getdate dateadd convert_from bin oct"
     ),
     "D": "waitfor",
@@ -58,7 +70,8 @@ for _letter, _list in {
 
 # Functions that reveal an attack wherever they are called with a bracket.
 _LOUD = frozenset(
-    b"sleep benchmark pg_sleep extractvalue updatexml load_file load_extension xp_cmdshell sp_executesql sp_oacreate xp_dirtree "
+    b"sleep benchmark pg_sleep extractvalue updatexml load_file load_extension xp_cmdshell "
+    b"sp_executesql sp_oacreate xp_dirtree "
     b"xp_regread randomblob name_const make_set query_to_xml database_to_xml lo_import pg_read_file".split()
 )
 

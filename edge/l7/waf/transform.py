@@ -72,13 +72,6 @@ _ENTITY_NAMES = {
     b"lt": b"<",
     b"gt": b">",
     b"nbsp": b"\xa0",
-    # Browsers know these as well, and a javascript: link is the one place where they matter.
-    b"colon": b":",
-    b"tab": b"\t",
-    b"newline": b"\n",
-    b"lpar": b"(",
-    b"rpar": b")",
-    b"apos": b"'",
 }
 
 
@@ -88,6 +81,27 @@ def _entity(found: re.Match[bytes]) -> bytes:
     if found[2]:
         return bytes((int(found[2]) & 0xFF,))
     return _ENTITY_NAMES.get(found[3].lower(), found[0])
+
+
+# Browsers know these as well, and a javascript: link is where they matter.  ModSecurity does not decode them.
+_MORE_ENTITY_NAMES = {
+    **_ENTITY_NAMES,
+    b"colon": b":",
+    b"tab": b"\t",
+    b"newline": b"\n",
+    b"lpar": b"(",
+    b"rpar": b")",
+    b"apos": b"'",
+}
+
+
+def _browser_entity(found: re.Match[bytes]) -> bytes:
+    return _MORE_ENTITY_NAMES.get(found[3].lower(), found[0]) if found[3] else _entity(found)
+
+
+def browser_entity_decode(text: bytes) -> bytes:
+    """Our own: as `html_entity_decode`, with the names that browsers decode inside links."""
+    return _ENTITY.sub(_browser_entity, text) if b"&" in text else text
 
 
 def html_entity_decode(text: bytes) -> bytes:
@@ -292,8 +306,10 @@ def shell_words(text: bytes) -> bytes:
     r"""Our own, for `c\a't' $IFS/etc$u/passwd`: a shell's blanks and nothing that it would throw away; lower
     case.
 
-    Unlike cmdLine it keeps `;` and line ends, which say where the next command begins.
+    Unlike cmdLine it keeps `;`, and a line end becomes one: both say where the next command begins.
     """
+    if b"\n" in text:
+        text = text.replace(b"\n", b";")
     if b"$" in text:
         text = _IFS.sub(b" ", text)
         text = _SHELL_VARIABLE.sub(b"", text)
@@ -363,6 +379,7 @@ _STEPS = [
     Step("urlDecodeUni", url_decode_uni, b"%+"),
     Step("urlEncode", url_encode, None),
     Step("htmlEntityDecode", html_entity_decode, b"&"),
+    Step("browserEntityDecode", browser_entity_decode, b"&"),
     Step("jsDecode", js_decode, b"\\\\"),
     Step("cssDecode", css_decode, b"\\\\"),
     Step("escapeSeqDecode", escape_seq_decode, b"\\\\"),

@@ -1,0 +1,90 @@
+"""What is written down about a request that the firewall had something to say about?
+
+One flat JSON-able mapping per request: enough to explain it, replay it and tune the rules, and nothing that
+would turn the log into a second place where passwords are kept.  Values of fields with secret-looking names,
+of Authorization and of cookies are replaced by their length; every fragment is at most 64 bytes."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from edge.l7.waf.request import Match, WafRequest, WafVerdict
+
+_SECRET = re.compile(
+    r"(?i)pass|pwd|secret|token|api.?key|authorization|cookie|session|credit|card|cvv|ssn|otp|\bpin\b"
+)
+_SECRET_PAIR = re.compile(
+    rb"(?i)((?:^|[?&;])[^=&;]{0,60}(?:pass|pwd|secret|token|api.?key|session|card|cvv|otp)[^=&;]{0,60}=)([^&;]*)"
+)
+TARGET_BYTES_MAX = 1024
+MATCHES_MAX = 50
+
+
+def audit_record(
+    verdict: WafVerdict,
+    request: WafRequest,
+    *,
+    request_id: str,
+    route: str = "",
+    mode: str = "block",
+    unix_s: float = 0.0,
+    inspect_us: float = 0.0,
+) -> dict[str, Any]:
+    """One line of the audit log.  Keys are flat where a person filters by them."""
+    return {
+        "event.name": "edge.waf",
+        "request_id": request_id,
+        "unix_s": round(unix_s, 6),
+        "client": request.client,
+        "route": route,
+        "mode": mode,
+        "action": verdict.action,
+        "status": verdict.status,
+        "score": verdict.score,
+        "detection_score": verdict.detection_score,
+        "threshold": verdict.threshold,
+        "families": dict(verdict.families),
+        "method": request.method,
+        "host": next((value.decode("latin-1") for name, value in request.headers if name == b"host"), ""),
+        "target": redacted_target(request.target),
+        "path": request.target.partition(b"?")[0][:TARGET_BYTES_MAX].decode("latin-1"),
+        "matches": [match_record(match) for match in verdict.matches[:MATCHES_MAX]],
+        "bookkeeping": [match.id for match in verdict.bookkeeping],
+        "excluded": list(verdict.excluded),
+        "inspected_bytes": verdict.inspected_bytes,
+        "inspect_us": round(inspect_us, 1),
+        "over_budget": verdict.over_budget,
+    }
+
+
+def match_record(match: Match) -> dict[str, Any]:
+    """One match, its fragment redacted where the variable's name says that it may be a secret."""
+    secret = bool(_SECRET.search(match.variable)) or match.variable.startswith("REQUEST_COOKIES:")
+    fragment = match.value.decode("utf-8", "backslashreplace")
+    return {
+        "id": match.id,
+        "msg": match.message,
+        "severity": match.severity,
+        "points": match.points,
+        "paranoia": match.paranoia,
+        "phase": match.phase,
+        "variable": match.variable,
+        "transforms": list(match.transforms),
+        "offset": match.offset,
+        "fragment": f"[{len(match.value)} bytes]" if secret else fragment,
+        "tags": [tag for tag in match.tags if tag.startswith("attack-")],
+        "place": match.place,
+        "operator": match.operator,
+        "why": match.explanation,
+    }
+
+
+def redacted_target(target: bytes) -> str:
+    """The request target with the values of secret-looking fields replaced by their length."""
+    hidden = _SECRET_PAIR.sub(lambda found: found[1] + b"[%d]" % len(found[2]), target[:TARGET_BYTES_MAX])
+    return hidden.decode("latin-1")
+
+
+def is_audit_record(record: Mapping[str, Any]) -> bool:
+    """Whether a JSON line is one of ours."""
+    return record.get("event.name") == "edge.waf" and "request_id" in record
