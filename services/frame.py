@@ -12,7 +12,7 @@ import trio
 
 from edge.common.errors import EdgeError
 from edge.common.fault_hook import struck
-from edge.common.http_client import HttpClient, TooSlow, Unreachable
+from edge.common.http_client import BadReply, HttpClient, TooSlow, Unreachable
 from edge.common.http_faults import QuestionLost, befall_question
 from edge.common.http_messages import HttpReply, HttpRequest
 from edge.common.http_routes import Routes
@@ -122,9 +122,10 @@ class Frame:
             except (Unreachable, QuestionLost) as error:
                 failure = error
                 continue
+            if reply.status == 504:  # it keeps our deadline too, and sometimes wins the race
+                raise TooSlow(f"{service} ran out of time")
             if reply.status != 200:
-                failure = Unreachable(f"{service} answered {reply.status}")
-                break
+                raise BadReply(f"{service} answered {reply.status}")
             return reply
         raise failure
 

@@ -8,7 +8,7 @@ Turns are taken round robin; a caller whose first choice did not answer names it
 in `exclude` and gets another one.
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Iterable
 
 from edge.common.config import Config
 from edge.common.messages import Member
@@ -44,14 +44,17 @@ class Neighbours:
         """Every instance of `service` that may be asked."""
         return self._live.get(service) or self._fixed.get(service, [])
 
-    def pick(self, service: str, exclude: Container[Address] = ()) -> Address | None:
+    def pick(self, service: str, exclude: Collection[Address] = ()) -> Address | None:
         """The instance whose turn it is; None when there is none but the excluded."""
         known = self.addresses(service)
         turn = self._turn.get(service, 0)
         for step in range(len(known)):
             address = known[(turn + step) % len(known)]
             if address not in exclude:
-                self._turn[service] = (turn + step + 1) % len(known)
+                if not exclude:
+                    # A second try takes nobody's turn, else the next first try would
+                    # meet the dead instance again, and the one after that too.
+                    self._turn[service] = (turn + step + 1) % len(known)
                 return address
         return None
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -16,7 +17,7 @@ from edge.common.http_host import Host, Limits
 from edge.common.http_messages import HttpRequest, HttpResponse, Refusal, json_response
 from edge.common.process import Process
 
-Stream = trio.StapledStream[trio.abc.SendStream, trio.abc.ReceiveStream]
+Stream = trio.StapledStream[Any, Any]
 GET = b"GET /thing HTTP/1.1\r\nHost: a\r\n\r\n"
 TRACE = b"00-" + b"ab" * 16 + b"-" + b"cd" * 8 + b"-03"
 

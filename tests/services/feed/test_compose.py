@@ -1,5 +1,7 @@
 """A page of the feed."""
 
+from typing import Any
+
 from services.feed.compose import AD_PLACES, SUGGESTIONS_PLACE, by_model, by_recency, items, media
 from services.posts import Posts
 
@@ -33,7 +35,11 @@ def test_without_ads_and_suggestions_there_are_the_posts() -> None:
 
 def test_the_models_order_is_kept_and_nothing_is_lost() -> None:
     """A model that forgets posts or invents some costs the order, not the posts."""
-    ranked = [{"id": WINDOW[5].media_id, "score": 1.0}, {"id": "invented"}, {"id": WINDOW[2].media_id}]
+    ranked: list[dict[str, Any]] = [
+        {"id": WINDOW[5].media_id, "score": 1.0},
+        {"id": "invented"},
+        {"id": WINDOW[2].media_id},
+    ]
     ranked.append({"id": WINDOW[5].media_id})
 
     order = [post for post, _ in by_model(WINDOW, ranked)]

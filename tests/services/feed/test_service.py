@@ -149,6 +149,16 @@ async def test_without_user_there_is_nothing_to_show(world: World) -> None:
     assert b"user" in reply.body
 
 
+async def test_a_user_service_that_restarts_is_waited_for(world: World) -> None:
+    """kill -9 of the one instance costs milliseconds, not a feed."""
+    user = world.processes["user"]
+    user.faults.add(Fault(id="f", kind="down", for_s=0.03), trio.current_time())
+
+    feed = await world.timeline()
+
+    assert feed["degraded"] == []
+
+
 async def test_a_fault_between_two_services_is_seen_by_the_one_who_asks(world: World) -> None:
     """`--to ads` at feed: ads itself is well."""
     world.processes["feed"].faults.add(Fault(id="f", kind="reset", to="ads", for_s=5.0), trio.current_time())

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
@@ -32,13 +33,13 @@ def claims_of(cookie: bytes, run_dir: Path, kid: str) -> dict[str, object]:
     """What L7 reads from the cookie."""
     token = cookie.split(b";")[0].removeprefix(b"edge_session=").decode()
     assert jwt.get_unverified_header(token)["kid"] == kid
-    key = load_pem_public_key((run_dir / "keys" / f"session-{kid}.pub.pem").read_bytes())
+    key: Any = load_pem_public_key((run_dir / "keys" / f"session-{kid}.pub.pem").read_bytes())
     claims: dict[str, object] = jwt.decode(
         token,
         key,
         algorithms=["EdDSA"],
         audience="edge",
-        issuer="edge-login",  # type: ignore[arg-type]
+        issuer="edge-login",
     )
     return claims
 
