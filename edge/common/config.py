@@ -115,9 +115,10 @@ class ShedConfig(Value, frozen=True, kw_only=True):
     """When is there too much to do for one worker, so that the least important is refused?"""
 
     requests_max: Count = 512  # under way at the services at once; a Python worker does 2,000 a second
-    requests_min: Count = 16  # however late the event loop is, so many always pass
-    lag_ms_target: Positive = 50.0  # a loop later than this is overloaded; a quiet one is 1 ms late
-    backoff: Share = 0.8  # by which the limit falls each quarter of a second of lag (AIMD)
+    requests_min: Count = 64  # however late the event loop is, so many always pass
+    lag_ms_target: Positive = 200.0  # a loop that is later than this for `lag_s` is overloaded
+    lag_s: Positive = 1.0  # a burst of handshakes is over in less (CoDel: a standing queue counts)
+    backoff: Share = 0.8  # by which the limit falls each quarter of a second from then on (AIMD)
 
 
 class L7Config(Value, frozen=True, kw_only=True):

@@ -50,8 +50,8 @@ HELLO_TIMEOUT_S = 5.0
 SWEEP_S = 0.25
 LINKS_MAX = 512
 STATE_FILE = "hub-state.msgpack"
-# Reports that the others of the same tier and POP want to hear, 20 times a second; never noted.
-FOR_PEERS = frozenset({"spent"})
+# Reports that the others of the same tier and POP want to hear, some 20 times a second.
+FOR_PEERS = frozenset({"spent", "canary"})
 
 
 @dataclass(eq=False, slots=True)

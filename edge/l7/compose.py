@@ -6,15 +6,19 @@ that are there, so that limits and remembered sessions survive a reload.
 """
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from edge.common.config import Config, WafConfig
 from edge.common.log import Log
+from edge.l7.cache.stage import Cache
 from edge.l7.pipeline import Pipeline, Stage
 from edge.l7.stages.auth import Auth
+from edge.l7.stages.experiment import Experiments
 from edge.l7.stages.normalise import Normalise
 from edge.l7.stages.ratelimit import RateLimits
 from edge.l7.stages.route import RouteStage
+from edge.l7.stages.shed import Shed
 from edge.l7.stages.waf import Waf
 from edge.l7.waf.inspector import Inspector
 from edge.l7.waf.load import load_ruleset
@@ -25,8 +29,13 @@ from edge.l7.waf.warm_up import warm_up_requests
 class Stages:
     """The stages of one worker."""
 
-    def __init__(self, config: Config, run_dir: Path, log: Log) -> None:
-        """Raises an `EdgeError` that names what is unusable."""
+    def __init__(
+        self, config: Config, run_dir: Path, log: Log, under_way: Callable[[], int] = lambda: 0
+    ) -> None:
+        """`under_way`: how many requests are at the services now.
+
+        Raises an `EdgeError` that names what is unusable.
+        """
         self._run_dir = run_dir
         self._log = log
         self._config = config
@@ -35,6 +44,9 @@ class Stages:
         self.waf = Waf(config.waf, _inspector(config.waf))
         self.auth = Auth(config.auth, session_keys(run_dir))
         self.ratelimit = RateLimits(config.limit)
+        self.experiment = Experiments(config.experiment, config.route)
+        self.shed = Shed(config.l7.shed, under_way)
+        self.cache = Cache(config.l7.cache)
         self.pipeline = self._pipeline()
 
     def reload(self, config: Config) -> None:
@@ -45,6 +57,10 @@ class Stages:
         self.auth.reload(config.auth, session_keys(self._run_dir))
         self.route.reload(config.route)
         self.ratelimit.reload(config.limit)
+        self.experiment.reload(config.experiment, config.route)
+        self.shed.reload(config.l7.shed)
+        if config.l7.cache != self._config.l7.cache:
+            self.cache = Cache(config.l7.cache)
         self.waf = waf
         self._config = config
         self.pipeline = self._pipeline()
@@ -65,6 +81,9 @@ class Stages:
             "waf": self.waf,
             "auth": self.auth,
             "ratelimit": self.ratelimit,
+            "experiment": self.experiment,
+            "shed": self.shed,
+            "cache": self.cache,
         }
         return Pipeline(stages)
 

@@ -259,6 +259,8 @@ class PhoneConnection:
                 whole = self.status != 0 and self.flag == "-" and self.head_sent
                 request.fetch.end(whole, time.monotonic(), self.unix_now())
                 worker.release(request.fetch.token)
+            if worker.stages.experiment.watches() and request.route is not None and self.status:
+                worker.stages.experiment.learn(request.route, self.status < 500)
             self._remember(request, head, parent_id, start_ns, head_ns, bytes_out, first_stage, body)
         return self.keep_alive
 
@@ -380,9 +382,11 @@ class PhoneConnection:
         lines = self._heads.own_lines(request, None, time.monotonic_ns())
         if request.route is not None:
             lines = request.route.response_lines + lines
+        if not _has_date(answer):
+            lines += self._worker.date_line
         data, _ = answers.answer_bytes(
             answer,
-            lines=request.reply_lines + lines + self._worker.date_line,
+            lines=request.reply_lines + lines,
             trace_id=request.trace.trace_id,
             method=request.method,
             close=not self.keep_alive,
@@ -433,3 +437,8 @@ def _refusal(refused: Refused) -> Answer:
         why=f"http: {refused.rule}",
         headers=headers,
     )
+
+
+def _has_date(answer: Answer) -> bool:
+    # What the cache serves again keeps the date of its making (RFC 9110 section 6.6.1).
+    return answer.reason == "HIT" and any(name == b"date" for name, _ in answer.headers)

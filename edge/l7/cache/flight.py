@@ -24,6 +24,7 @@ from edge.l7.verdict import Answer
 ERRORS: Final = frozenset({500, 502, 503, 504})
 _OWN_CONDITIONS: Final = frozenset({b"if-none-match", b"if-modified-since", b"if-range", b"range"})
 _NOTHING: Final[frozenset[bytes]] = frozenset()
+_NOBODY: Final = Request("GET", b"/", ())
 
 
 class Tower(Protocol):
@@ -54,7 +55,7 @@ class Flight:
         records: bool = True,
     ) -> None:
         """`reason`: the `fwd` of Cache-Status; `stale`: the entry that is being revalidated."""
-        self.token: object = self
+        self.token = object()
         self.key = key
         self.leads = leads
         self.storable = False
@@ -140,6 +141,8 @@ class Flight:
         if complete and self._pieces is not None:
             self._keep(b"".join(self._pieces))
         self._pieces = None
+        # The request holds us: letting go of it saves the collector a cycle per miss.
+        self._request = _NOBODY
         self._tower.landed(self, self.storable, now)
 
     # -- what the head means ----------------------------------------------------------
@@ -194,9 +197,10 @@ class Flight:
             return  # cut short in a way the framing did not show
         names = vary_names(by_name)
         directives = response_directives(by_name)
-        entry = Entry(
-            self._status, kept(self._fields, directives.hidden), body, names, selecting(self._request, names)
-        )
+        route = self._request.route
+        hidden = directives.hidden if route is None else directives.hidden | route.drop_response
+        fields = kept(self._fields, hidden)
+        entry = Entry(self._status, fields, body, names, selecting(self._request, names))
         # RFC 9111 section 4.2.3: it ages from when it was asked for.
         delay_s = self._head_at - self._sent_at
         entry.date_from(by_name, self._tower.config, delay_s, self._head_at, self._head_unix)
@@ -230,7 +234,7 @@ class Watch:
     """A request that may change something: what it changed is forgotten (RFC 9111 section 4.4)."""
 
     def __init__(self, tower: Tower, key: Key) -> None:
-        self.token: object = self
+        self.token = object()
         self._tower = tower
         self._key = key
 

@@ -76,9 +76,14 @@ class Canary:
             f"{cluster} failed {group.failed} of {group.total}, {self.control} {control.failed} of "
             f"{control.total}: z = {z:.1f} > {Z_STOP}"
         )
-        self.stopped[cluster] = why
-        self.weights[cluster] = 0.0
+        self.stop(cluster, why)
         return why
+
+    def stop(self, cluster: str, why: str) -> None:
+        """Send `cluster` no new requests; somebody has to write a new split to begin again."""
+        if cluster in self.weights:
+            self.stopped[cluster] = why
+            self.weights[cluster] = 0.0
 
 
 def z_score(failed: int, total: int, control_failed: int, control_total: int) -> float:

@@ -48,7 +48,8 @@ class Experiments:
         self._routes: dict[tuple[Route, str], Route] = {}
         self._owner: dict[Route, str] = {}
         self.exposures: dict[tuple[str, str], int] = {}
-        self.news: deque[str] = deque(maxlen=NEWS_MAX)  # stopped canaries, for the operator
+        # (split, cluster, why) of canaries stopped here, for the operator and the other workers.
+        self.news: deque[tuple[str, str, str]] = deque(maxlen=NEWS_MAX)
         self._by_account: list[ExperimentConfig] = []
         self._by_device: list[ExperimentConfig] = []
         self.reload(configs, routes)
@@ -85,7 +86,18 @@ class Experiments:
             return
         why = canary.learn(route.cluster, ok)
         if why:
-            self.news.append(f"canary of {route.name} stopped: {why}")
+            assert name is not None, "a canary was found by it"
+            self.news.append((name, route.cluster, why))
+
+    def stop(self, split: str, cluster: str, why: str) -> None:
+        """Another worker has found `cluster` of `split` worse than its control."""
+        canary = self._canaries.get(split)
+        if canary is not None and cluster != canary.control:
+            canary.stop(cluster, why)
+
+    def watches(self) -> bool:
+        """Is there a canary to learn about?"""
+        return bool(self._canaries)
 
     def canaries(self) -> dict[str, dict[str, float]]:
         """Split -> cluster -> weight, 0 for a stopped one."""

@@ -7,12 +7,14 @@ refused first: a route of `shed-priority` 9 may use the whole limit, one of 0
 only half of it, so ads and pictures go before the feed does.
 
 The limit follows the one sign of overload that a worker has of itself: how late
-its event loop runs.  Late, and the limit falls below what is under way now; on
-time, and it rises slowly (additive increase, multiplicative decrease, as in TCP).
+its event loop runs.  Late for a while without a break, and the limit falls below
+what is under way now; on time, and it rises slowly (additive increase,
+multiplicative decrease, as in TCP).  A burst that is worked off in less is no
+overload: only a queue that stands is (CoDel's insight).
 What a service can bear is not asked here: each cluster has its own limits and
 breaker.
 
-State: one number.
+State: two numbers.
 """
 
 from collections.abc import Callable
@@ -38,6 +40,7 @@ class Shed:
         self._config = config
         self._under_way = under_way
         self.limit = float(config.requests_max)
+        self._late_since: float | None = None
         self.refused = 0
 
     def reload(self, config: ShedConfig) -> None:
@@ -66,12 +69,15 @@ class Shed:
             problem_type=PROBLEM_TYPE,
         )
 
-    def tick(self, lag_s: float) -> None:
-        """Learn how late the event loop ran since the last tick, four times a second."""
+    def tick(self, lag_s: float, now: float) -> None:
+        """Learn how late the event loop ran since the last tick, some four times a second."""
         config = self._config
-        if lag_s * 1000.0 > config.lag_ms_target:
-            under_way = self._under_way()
-            # From where we are, not from a limit that was never reached.
-            self.limit = max(float(config.requests_min), min(self.limit, under_way) * config.backoff)
-        else:
+        if lag_s * 1000.0 <= config.lag_ms_target:
+            self._late_since = None
             self.limit = min(float(config.requests_max), self.limit * (1.0 + RISE_PER_TICK) + 1.0)
+        elif self._late_since is None:
+            self._late_since = now
+        elif now - self._late_since >= config.lag_s:
+            # From where we are, not from a limit that was never reached.
+            under_way = self._under_way()
+            self.limit = max(float(config.requests_min), min(self.limit, under_way) * config.backoff)

@@ -102,7 +102,7 @@ def test_a_canary_that_fails_gets_nobody_any_more() -> None:
     after = {ask(stage, account, route=SPLIT).route.cluster for account in range(1000)}  # type: ignore[union-attr]
 
     assert after == {"stable"}
-    assert len(stage.news) == 1
+    assert [cluster for _, cluster, _ in stage.news] == ["canary"]
     assert stage.canaries() == {next(iter(stage.canaries())): {"stable": 90, "canary": 0.0}}
 
 
@@ -121,6 +121,20 @@ def test_a_reload_keeps_a_stopped_canary_stopped_until_its_split_is_written_anew
 
     assert [list(weights.values()) for weights in still.values()] == [[90, 0.0]]
     assert [list(weights.values()) for weights in stage.canaries().values()] == [[80, 20]]
+
+
+def test_one_workers_verdict_holds_in_the_others() -> None:
+    """Each sees a part of the requests; the first to be sure speaks for all."""
+    stage = Experiments((), (SPLIT,))
+    split = next(iter(stage.canaries()))
+
+    stage.stop(split, "canary", "told so")
+    stage.stop(split, "stable", "nobody stops the control")
+    stage.stop("another", "canary", "a split we do not have")
+
+    assert stage.canaries()[split] == {"stable": 90, "canary": 0.0}
+    assert stage.watches()
+    assert not stage.news
 
 
 def test_the_memo_is_bounded() -> None:
