@@ -36,6 +36,8 @@ from edge.l7.verdict import Answer
 if TYPE_CHECKING:
     from edge.l7.connection import PhoneConnection
 
+# HAProxy's `retries` for connections that fail.
+CONNECTS_MAX: Final = 3
 _HASHING: Final = frozenset(("hash", "bounded-hash"))
 _DETAILS: Final = {
     "UH": (503, "The service has no healthy copy right now.", "destination_unavailable"),
@@ -137,12 +139,10 @@ class Forwarder:
                 again = pick
                 continue
             again = None
-            if (
-                not safe
-                or len(tried) >= config.retry.attempts
-                or now >= deadline
-                or not cluster.may_retry(now)
-            ):
+            # A refused connection cost the service nothing, so it is not charged to the budget.
+            free = lost.flag == "UF"
+            limit = CONNECTS_MAX if free and config.retry.attempts else config.retry.attempts
+            if not safe or len(tried) >= limit or now >= deadline or not (free or cluster.may_retry(now)):
                 return self._give_up(phone, request, lost.flag, lost.why, now)
             self.retries += 1
             tried.append(pick.endpoint)

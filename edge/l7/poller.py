@@ -66,14 +66,18 @@ class Watch:
         trio.lowlevel.reschedule(task)
         return True
 
+    def wake(self) -> None:
+        """Wake who waits, without there being anything to read."""
+        if self._task is not None:
+            task, self._task = self._task, None
+            trio.lowlevel.reschedule(task)
+
     def close(self) -> None:
         """Before its socket is closed; who waits is woken."""
         if self._registered:
             self._registered = False
             self._poller.unregister(self._descriptor)
-        if self._task is not None:
-            task, self._task = self._task, None
-            trio.lowlevel.reschedule(task)
+        self.wake()
 
     def _abort(self, _: object) -> trio.lowlevel.Abort:
         self._task = None

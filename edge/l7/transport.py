@@ -6,8 +6,8 @@ and, for TLS, two more copies of every byte.
 
 Deadlines: a `Transport` has a time until which the peer must have done
 something, and a phase that says what.  One task of the worker walks all of them
-(`expire`).  It does not cancel: it shuts the socket's reading or both sides, and
-the task that waits wakes up with an end of file and finds `expired` set.  So a
+(`expire`).  It does not cancel: it wakes the task that waits, which reads an end
+of file and finds `expired` set; a writer is woken by shutting the socket.  So a
 deadline costs one assignment and no cancel scope.
 """
 
@@ -90,6 +90,8 @@ class Transport:
                 self.sock.do_handshake()
                 return
             except ssl.SSLWantReadError:
+                if self.expired:
+                    raise PeerGone from None
                 await self._watch.readable()
             except ssl.SSLWantWriteError:
                 await trio.lowlevel.wait_writable(self.sock)
@@ -112,6 +114,8 @@ class Transport:
             try:
                 data = self._read(self.read_bytes)
             except _WANT_READ:
+                if self.expired:
+                    return b""
                 await self._watch.readable()
             except ssl.SSLWantWriteError:
                 await trio.lowlevel.wait_writable(self.sock)
@@ -185,13 +189,16 @@ class Transport:
         """The deadline has passed: wake who waits on this socket, with an end of file."""
         self.expired = self.phase
         self.deadline = math.inf
-        # Who is slow to send may still be told so; who does not read cannot be.
-        how = socket.SHUT_RDWR if self.phase in (WRITE, UPSTREAM) else socket.SHUT_RD
+        if self.phase not in (WRITE, UPSTREAM):
+            # Who is slow to send may still be told so: the reader wakes and finds an end.
+            self._watch.wake()
+            return
         try:
             # Not SSLSocket.shutdown(), which would throw the TLS state away.
-            socket.socket.shutdown(self.sock, how)
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
         except OSError:
             pass  # it ended in this very moment
+        self._watch.wake()
 
     def end_sending(self) -> None:
         """Say that nothing more comes: close_notify where there is TLS, then FIN.

@@ -165,7 +165,9 @@ def _length(telling: list[tuple[bytes, bytes]], status: int, method: str) -> tup
 
 def _ask_h11(head: bytes) -> h11.Response | h11.InformationalResponse:
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_BYTES_MAX)
-    connection.send(h11.Request(method="GET", target="/", headers=[("host", "a")]))
+    # With an offer, or h11 would find fault with every 101; whether there was one, the exchange knows.
+    offer = [("host", "a"), ("connection", "upgrade"), ("upgrade", "a")]
+    connection.send(h11.Request(method="GET", target="/", headers=offer))
     connection.send(h11.EndOfMessage())
     try:
         connection.receive_data(head)
