@@ -10,7 +10,7 @@ for all its requests.
 State: the ring, `L7Config.trace_ring` records of about 700 bytes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -105,6 +105,12 @@ class Ring:
         """All records of one trace, oldest first.  Walks the ring: asked for by people, never per request."""
         oldest_first = self._records[self._next :] + self._records[: self._next]
         return [record for record in oldest_first if record.trace_id == trace_id]
+
+    def newest(self) -> Iterator[Record]:
+        """Every record, the newest first."""
+        size = len(self._records)
+        for step in range(1, size + 1):
+            yield self._records[(self._next - step) % size]
 
     def __len__(self) -> int:
         return len(self._records)

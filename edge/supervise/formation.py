@@ -40,7 +40,7 @@ class Spec:
 
 def formation(config: Config) -> tuple[Spec, ...]:
     """Every process of the edge, in the order in which they are best started."""
-    return (*_control(config), *_services(config), *_l7(config), *_l4(config), *_dns(config))
+    return (*_control(config), *_services(config), *_l7(config), *_l4(config), *_dns(config), *_console(config))
 
 
 def supervised_by(config: Config, tier: str) -> tuple[Spec, ...]:
@@ -107,6 +107,14 @@ def _services(config: Config) -> tuple[Spec, ...]:
         for service in config.service
         for n in range(service.instances)
     )
+
+
+def _console(config: Config) -> tuple[Spec, ...]:
+    if not config.console:
+        return ()
+    host, port = split_address(config.console)
+    listen = Listen("console", "tcp", host, port, backlog=64)
+    return (Spec("console", "console", "edge.console.worker:serve", listen=(listen,)),)
 
 
 def _letter(number: int) -> str:

@@ -1,5 +1,6 @@
 """Which processes make up the edge."""
 
+import msgspec
 import pytest
 
 from edge.common.config import Config, DnsConfig, Place, PopConfig, ServiceConfig
@@ -23,6 +24,7 @@ def test_every_tier_gets_its_processes_and_no_name_twice() -> None:
     assert names == [
         "hub", "feed-1", "feed-2", "l7-mumbai-1", "l7-mumbai-2",
         "l4-mumbai-a", "l4-mumbai-b", "dns-1", "dns-2",
+        "console",
     ]  # fmt: skip
 
 
@@ -39,17 +41,25 @@ def test_the_pair_shares_its_listening_sockets() -> None:
     assert {listen.key for listen in a.listen} == {"https", "http"}
 
 
-@pytest.mark.parametrize("tier", ["control", "dns", "l4", "l7", "services"])
+@pytest.mark.parametrize("tier", ["control", "dns", "l4", "l7", "services", "console"])
 def test_the_procfile_lines_together_own_everything_once(tier: str) -> None:
     """No process without a parent, none with two."""
     owned = [
         spec.name
-        for line in ("control", "dns", "l4", "l7", "services")
+        for line in ("control", "dns", "l4", "l7", "services", "console")
         for spec in supervised_by(CONFIG, line)
     ]
 
     assert sorted(owned) == sorted(spec.name for spec in formation(CONFIG))
     assert supervised_by(CONFIG, tier)
+
+
+def test_the_console_can_be_left_out() -> None:
+    """Who needs no pages needs no process for them."""
+    without = msgspec.structs.replace(CONFIG, console="")
+
+    assert not supervised_by(without, "console")
+    assert supervised_by(CONFIG, "console")[0].listen[0].host == "127.0.0.1"
 
 
 def test_addresses_of_both_families_are_split() -> None:
