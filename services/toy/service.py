@@ -4,6 +4,7 @@ Each instance works on `slots` requests at a time, for `ms` milliseconds each
 (exponentially distributed, as in the textbooks: M/M/c), and lets at most
 `queue-max` wait.  All numbers are `options` of the service; with the instance's
 number behind the name (`speed-2`, `error-share-1`) they hold for that instance.
+`stubborn = 1` makes it finish work that nobody waits for any more.
 
     GET  /toy/work         one piece of work; says who did it and how long it waited
     GET  /toy/page/{key}   the same, cacheable for `ttl-s` seconds
@@ -108,10 +109,12 @@ class Toy:
         if waiting >= self._option("queue-max", QUEUE_MAX):
             raise Refusal(503, "queue-full", f"{waiting} requests wait at {self._name} already")
         started = trio.current_time()
-        async with self._slots:
-            begun = trio.current_time()
-            ms = random.expovariate(1.0) * self._option("ms", WORK_MS) / self._option("speed", 1.0)
-            await trio.sleep(ms / 1000)
+        # Stubborn: works on although the caller's deadline has passed, as most servers do.
+        with trio.CancelScope(shield=self._option("stubborn", 0.0) > 0):
+            async with self._slots:
+                begun = trio.current_time()
+                ms = random.expovariate(1.0) * self._option("ms", WORK_MS) / self._option("speed", 1.0)
+                await trio.sleep(ms / 1000)
         if random.random() < self._option("error-share", 0.0):
             raise Refusal(500, "bad-release", f"{self._name} has a bug, on purpose")
         queued_ms = (begun - started) * 1000
