@@ -11,8 +11,10 @@ from pathlib import Path
 
 from edge.common.config import Config, WafConfig
 from edge.common.log import Log
+from edge.l7.cache.flight import Flight
 from edge.l7.cache.stage import Cache
 from edge.l7.pipeline import Pipeline, Stage
+from edge.l7.request import Request
 from edge.l7.stages.auth import Auth
 from edge.l7.stages.experiment import Experiments
 from edge.l7.stages.normalise import Normalise
@@ -30,9 +32,14 @@ class Stages:
     """The stages of one worker."""
 
     def __init__(
-        self, config: Config, run_dir: Path, log: Log, under_way: Callable[[], int] = lambda: 0
+        self,
+        config: Config,
+        run_dir: Path,
+        log: Log,
+        under_way: Callable[[], int] = lambda: 0,
+        revalidate: Callable[[Request, Flight], None] | None = None,
     ) -> None:
-        """`under_way`: how many requests are at the services now.
+        """`under_way`: how many requests are at the services now; `revalidate`: see `Cache`.
 
         Raises an `EdgeError` that names what is unusable.
         """
@@ -46,7 +53,8 @@ class Stages:
         self.ratelimit = RateLimits(config.limit)
         self.experiment = Experiments(config.experiment, config.route)
         self.shed = Shed(config.l7.shed, under_way)
-        self.cache = Cache(config.l7.cache)
+        self._revalidate = revalidate
+        self.cache = Cache(config.l7.cache, revalidate)
         self.pipeline = self._pipeline()
 
     def reload(self, config: Config) -> None:
@@ -60,7 +68,7 @@ class Stages:
         self.experiment.reload(config.experiment, config.route)
         self.shed.reload(config.l7.shed)
         if config.l7.cache != self._config.l7.cache:
-            self.cache = Cache(config.l7.cache)
+            self.cache = Cache(config.l7.cache, self._revalidate)
         self.waf = waf
         self._config = config
         self.pipeline = self._pipeline()

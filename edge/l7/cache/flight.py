@@ -86,6 +86,10 @@ class Flight:
         """Who revalidates, or fetches for others too, asks for the whole thing and on its own conditions."""
         return _OWN_CONDITIONS if self._stale is not None or self.leads else _NOTHING
 
+    def varies_by(self) -> frozenset[bytes]:
+        """What selects among the variants: it has to be sent as the phone sent it."""
+        return frozenset(self._stale.names) if self._stale is not None else _NOTHING
+
     # -- and back ---------------------------------------------------------------------
 
     def response(self, status: int, fields: Fields, now: float, unix_now: float) -> Answer | None:
