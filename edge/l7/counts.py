@@ -4,16 +4,26 @@ Plain integers, looked up once per combination of labels and then added to.
 Labels come from small sets only: the route's name, never the path.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from edge.common.metrics import HTTP_BUCKETS_S, Histogram, Number, Registry
 from edge.l7.record import Flow, Record
 
-if TYPE_CHECKING:
-    from edge.l7.worker import Worker
-
 _S_PER_NS = 1e-9
+
+
+class Seen(NamedTuple):
+    """What the worker's parts have counted themselves, four times a second."""
+
+    connections: int
+    judged: int
+    log_lost: int
+    retries: int
+    stale_retries: int
+    inflight: Mapping[str, int]  # by cluster
+    blocked: Mapping[str, int]  # by WAF rule
+    limited: Mapping[str, int]  # by limit
 
 
 class Counts:
@@ -116,18 +126,18 @@ class Counts:
         self._handshakes.child(resumed, str(flow.tls["tls.protocol.version"])).value += 1
         self._handshake_s.observe((flow.tls_end_ns - flow.tls_start_ns) * _S_PER_NS)
 
-    def tick(self, worker: "Worker") -> None:
+    def observe(self, seen: Seen) -> None:
         """Take over what others count for themselves."""
-        self._open.value = len(worker.connections)
-        self._judged.value = worker.memo.judged
-        self._log_lost.value = worker.log.lost
-        self._retries.child("retry").value = worker.forwarder.retries
-        self._retries.child("stale").value = worker.forwarder.stale_retries
-        for name, target in worker.forwarder.targets.items():
-            self._inflight.child(name).value = target.cluster.active
-        for rule, count in worker.stages.waf.blocked.items():
+        self._open.value = seen.connections
+        self._judged.value = seen.judged
+        self._log_lost.value = seen.log_lost
+        self._retries.child("retry").value = seen.retries
+        self._retries.child("stale").value = seen.stale_retries
+        for cluster, count in seen.inflight.items():
+            self._inflight.child(cluster).value = count
+        for rule, count in seen.blocked.items():
             self._blocked.child(rule).value = count
-        for policy, count in worker.stages.ratelimit.refused.items():
+        for policy, count in seen.limited.items():
             self._limited.child(policy).value = count
 
 

@@ -24,20 +24,25 @@ from edge.common.messages import Member
 from edge.common.process import Process
 from edge.l7 import compose
 from edge.l7.access_log import AccessLog
+from edge.l7.cache.flight import Flight
 from edge.l7.compose import Stages
 from edge.l7.connection import PhoneConnection
-from edge.l7.counts import Counts
+from edge.l7.counts import Counts, Seen
 from edge.l7.forward import Forwarder, Target
 from edge.l7.handover_receiver import HandoverReceiver
 from edge.l7.http1.memo import HeadMemo
 from edge.l7.http1.reply_head import ReplyMemo
 from edge.l7.http1.rules import limits_of
+from edge.l7.limits_sync import share_limits
 from edge.l7.poller import Poller
+from edge.l7.recent import recent
 from edge.l7.record import Flow, Record, Ring, spans_of
 from edge.l7.request import Request
+from edge.l7.revalidate import revalidate
 from edge.l7.tls import Certificates, TlsError
 from edge.l7.transport import IDLE, TLS_READ_BYTES, TUNNEL, Transport
 from edge.l7.upstream.affinity import CookieAffinity
+from edge.l7.upstream.checks import run_checks
 from edge.l7.upstream.cluster import Cluster
 from edge.l7.upstream.pool import Way
 from edge.l7.verdict import Answer
@@ -74,7 +79,9 @@ class Worker:
         self.reply_memo = ReplyMemo(l7.memo_entries_max, l7.memo_bytes_max // 8)
         self.forwarder = Forwarder(self.reply_memo, self.dice)
         self.certificates = Certificates(process.run_dir)
-        self.stages = Stages(self.config, process.run_dir, process.log)
+        self.stages = Stages(
+            self.config, process.run_dir, process.log, self._under_way, self._revalidate_later
+        )
         self.pipeline = self.stages.pipeline
         self.connections: set[PhoneConnection] = set()
         self.counts = Counts(process.metrics)
@@ -98,7 +105,11 @@ class Worker:
         link.on_revision(self._reload)
         link.on_ask("trace", self._find_trace)
         link.on_ask("stats", lambda args: self.explain())
+        link.on_ask("recent", lambda args: recent(self.ring.newest(), args))
         link.on_command("reload-certificates", self._reload_certificates)
+        link.on_command("purge", self._purge)
+        link.on_command("revoke", self._revoke)
+        link.on_report("canary", self._stop_canary)
         listener = self.receiver.listen()
         self._tick(time.monotonic())
         # What is here now lives as long as the worker: the collector need not walk it again.
@@ -111,6 +122,8 @@ class Worker:
                 nursery.start_soon(self.poller.run)
                 nursery.start_soon(self.receiver.run, listener)
                 nursery.start_soon(self._walk)
+                nursery.start_soon(run_checks, self._clusters, process.log)
+                nursery.start_soon(share_limits, process, lambda: self.stages.ratelimit.shared)
                 process.live(str(process.run_dir / "l7" / f"{self.name}.sock"))
                 await process.draining.wait()
                 await self._drain()
@@ -174,8 +187,11 @@ class Worker:
 
     async def _walk(self) -> None:
         while True:
+            before = time.monotonic()
             await trio.sleep(WALK_S)
-            self._tick(time.monotonic())
+            now = time.monotonic()
+            self.stages.shed.tick(now - before - WALK_S, now)
+            self._tick(now)
 
     def _tick(self, now: float) -> None:
         expired = [one for one in self.connections if one.transport.deadline <= now]
@@ -190,7 +206,20 @@ class Worker:
         self._account()
         for source, reason, for_s in self.stages.take_bans():
             self.process.link.report("offender", {"source": source, "reason": reason, "for_s": for_s})
-        self.counts.tick(self)
+        self._spread_canary_news()
+        self.stages.auth.expire(now + self.unix_offset)
+        self.counts.observe(
+            Seen(
+                connections=len(self.connections),
+                judged=self.memo.judged,
+                log_lost=self.log.lost,
+                retries=self.forwarder.retries,
+                stale_retries=self.forwarder.stale_retries,
+                inflight={name: target.cluster.active for name, target in self.forwarder.targets.items()},
+                blocked=self.stages.waf.blocked,
+                limited=self.stages.ratelimit.refused,
+            )
+        )
         load = self.process.link.load
         load["connections"] = float(len(self.connections))
         load["requests"] = float(self.counts.requests)
@@ -304,6 +333,41 @@ class Worker:
         if self.certificates.problems:
             raise TlsError("; ".join(self.certificates.problems))
         return f"{self.name} serves {', '.join(names)}"
+
+    async def _purge(self, args: dict[str, Any]) -> str:
+        path = str(args["path"])
+        purged = self.stages.cache.purge(str(args.get("host", "")), path)
+        return f"{self.name} forgot {purged} responses under {path}"
+
+    async def _revoke(self, args: dict[str, Any]) -> str:
+        jti = str(args["jti"])
+        ttl_s = self.config.auth.ttl_s
+        self.stages.auth.revoke(jti, float(args.get("until_unix", time.time() + ttl_s)))
+        return f"{self.name} ended session {jti}"
+
+    def _spread_canary_news(self) -> None:
+        news = self.stages.experiment.news
+        while news:
+            split, cluster, why = news.popleft()
+            self.process.log.warning("l7.canary_stopped", split=split, cluster=cluster, why=why)
+            self.process.link.report("canary", [split, cluster, why])
+
+    def _stop_canary(self, name: str, told: Any) -> None:
+        if isinstance(told, list) and len(told) == 3:
+            self.stages.experiment.stop(*map(str, told))
+
+    def _revalidate_later(self, request: Request, flight: Flight) -> None:
+        target = self.forwarder.targets.get(request.route.cluster) if request.route is not None else None
+        if target is None or self._nursery is None:
+            flight.end(False, time.monotonic(), self.unix_offset + time.monotonic())
+            return
+        self._nursery.start_soon(revalidate, target.cluster, request, flight, self.release)
+
+    def _clusters(self) -> list[Cluster]:
+        return [target.cluster for target in self.forwarder.targets.values()]
+
+    def _under_way(self) -> int:
+        return sum([target.cluster.active for target in self.forwarder.targets.values()])
 
     def _find_trace(self, args: dict[str, Any]) -> Any:
         trace_id = str(args.get("trace_id", ""))
