@@ -35,7 +35,7 @@ if SETTINGS.attackers:
 if SETTINGS.shape != "steady":
 
     class Day(LoadTestShape):
-        """As many phones as the shape wants at each moment; Locust adds attackers to them."""
+        """As many phones as the shape wants at each moment; attackers come on top, always."""
 
         use_common_options = True
 
@@ -46,7 +46,8 @@ if SETTINGS.shape != "steady":
             at = float(self.get_run_time()) / float(options.run_time or 60)  # type: ignore[no-untyped-call]
             if at >= 1.0:
                 return None
-            phones = phones_at(SETTINGS.shape, at, int(options.num_users or 50))
+            most = max(1, int(options.num_users or 50) - SETTINGS.attackers)
+            phones = phones_at(SETTINGS.shape, at, most)
             return phones + SETTINGS.attackers, float(options.spawn_rate or 10)
 
 

@@ -57,6 +57,7 @@ class CityPhone(FastHttpUser):
         if CityPhone._trust is None:
             CityPhone._trust = trusting(settings.ca)
         self.host = settings.base_url()
+        self.default_headers = {"User-Agent": "EdgePhone/1.0"}
         line = Line(
             Resolver(settings.dns_server(), settings.domain, self.city.ipv4, self._report_dns),
             settings.port_of,

@@ -21,7 +21,7 @@ from edge.cli.operate import listening
 from edge.common.config import Config
 from edge.common.config_file import load as load_config
 from edge.common.errors import ConfigError
-from loadtest.settings import CITIES, Shape, variable
+from loadtest.settings import CITIES, Shape, from_environment, variable
 
 # New phones a second.  Each logs in, which hashes a password: 40 ms of a core that the edge shares.
 SPAWN_RATE = 5.0
@@ -76,7 +76,6 @@ def load(
     if not ca.exists():
         raise ConfigError([f"there is no {ca} to trust: has this edge ever been started?  `make up`"])
     folder = report or Path("runs") / f"{_stamp()}-{shape}"
-    folder.mkdir(parents=True, exist_ok=True)
     given = {
         "shape": shape,
         "attackers": attackers,
@@ -85,6 +84,11 @@ def load(
         "ca": ca,
         "summary": (folder / "summary.txt").absolute(),
     }
+    try:
+        from_environment({variable(name): str(value) for name, value in given.items()})
+    except ValueError as error:
+        raise ConfigError([str(error)]) from error
+    folder.mkdir(parents=True, exist_ok=True)
     known = {variable(name): str(value) for name, value in (given | _places(config, run_dir)).items()}
     command = [sys.executable, "-m", "locust", "-f", str(_locustfile()), "-u", str(phones + attackers)]
     command += ["-r", str(rate), "-t", time, "--stop-timeout", str(STOP_TIMEOUT_S), "--only-summary"]
