@@ -87,7 +87,9 @@ class Page:
             except BrowserError:
                 pass  # the page is being replaced; the next look sees the new one
             time.sleep(0.05)
-        raise BrowserError(f"never true: {condition}\nthe page said: {self.console[-10:]}\n{self.text()[:1500]}")
+        raise BrowserError(
+            f"never true: {condition}\nthe page said: {self.console[-10:]}\n{self.text()[:1500]}"
+        )
 
     def text(self) -> str:
         """What a person reads on the page."""
@@ -101,7 +103,11 @@ class Page:
     def screenshot(self, path: Path, width: int = 1280, height: int = 800) -> None:
         """What it looks like."""
         self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
         )
         data = self.call("Page.captureScreenshot", format="png")["data"]
         path.write_bytes(base64.b64decode(data))
@@ -152,7 +158,7 @@ def chromium(profile: Path) -> Iterator[Page]:
     browser = subprocess.Popen(
         [CHROMIUM, *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
         pass_fds=(3, 4, to_browser, from_browser),
-        preexec_fn=place_descriptors,
+        preexec_fn=place_descriptors,  # noqa: PLW1509  # between fork and exec, two dup2 calls
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
