@@ -1,11 +1,12 @@
 """Ask five services at once, and live with what came in time.  [I/O]
 
-One nursery under one deadline.  The branch of the posts is a chain (whom do I
-follow, what did they post, in which order do I want it); ads, stories and
-suggestions run beside it.  When the deadline comes, what is there is the feed.
+The branch of the posts is a chain (whom do I follow, what did they post, in
+which order do I want it); ads, stories and suggestions run beside it.  When the
+deadline comes, what is there is the feed.
 
-user is required, because without it there is nothing to show.  Without ranking
-the order is by time.  The others are decoration.
+user is required, because without it there is nothing to show: a slow answer of
+its is waited for as long as the caller waits for us, since a late feed beats an
+error.  Without ranking the order is by time.  The others are decoration.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,11 +17,11 @@ import orjson
 import trio
 
 from edge.common.errors import EdgeError
-from edge.common.http_client import BadReply, Unreachable
+from edge.common.http_client import BadReply, TooSlow, Unreachable
 from edge.common.http_messages import HttpReply, HttpRequest
 from services.feed.compose import Order, by_model, by_recency
 from services.feed.cursor import WINDOW, Cursor
-from services.frame import Frame
+from services.frame import TIMEOUT_S, Frame
 from services.posts import Post, Posts
 
 TRAY_LIMIT = 8
@@ -69,10 +70,12 @@ class FanOut:
         late = f"no answer within {deadline_s * 1000:.0f} ms"
         self.missing = dict.fromkeys((*branches, "ranking"), late)
         self._until = trio.current_time() + deadline_s - GIVE_UP_S
-        with trio.move_on_after(deadline_s):
-            async with trio.open_nursery() as nursery:
-                for ask in branches.values():
-                    nursery.start_soon(ask)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(branches.pop("user"))
+            with trio.move_on_after(deadline_s):
+                async with trio.open_nursery() as decoration:
+                    for ask in branches.values():
+                        decoration.start_soon(ask)
         if "user" in self.missing:
             raise NoPosts(f"user: {self.missing['user']}")
         if "ranking" in self.missing:
@@ -95,9 +98,8 @@ class FanOut:
     async def _ask_user(self) -> HttpReply:
         while True:
             try:
-                return await self._ask(
-                    "user", f"/internal/following/{self._account}/", "/internal/following/{id}/"
-                )
+                path = f"/internal/following/{self._account}/"
+                return await self._ask("user", path, "/internal/following/{id}/", timeout_s=TIMEOUT_S)
             except Unreachable:
                 # Nobody took the question, so asking again adds no load anywhere.
                 if trio.current_time() + RESTART_PAUSE_S >= self._until:
@@ -128,7 +130,12 @@ class FanOut:
         else:
             del self.missing[service]
 
-    async def _ask(self, service: str, target: str, route: str, body: bytes = b"") -> HttpReply:
+    async def _ask(
+        self, service: str, target: str, route: str, body: bytes = b"", timeout_s: float | None = None
+    ) -> HttpReply:
+        left_s = self._until - trio.current_time() if timeout_s is None else timeout_s
+        if left_s <= 0:
+            raise TooSlow(f"{service}: the deadline passed before it could be asked")
         return await self._frame.ask(
             service,
             "POST" if body else "GET",
@@ -136,7 +143,7 @@ class FanOut:
             self._request,
             route=route,
             body=body,
-            timeout_s=self._until - trio.current_time(),
+            timeout_s=left_s,
         )
 
     def _candidate(self, post: Post) -> list[Any]:

@@ -149,6 +149,16 @@ async def test_without_user_there_is_nothing_to_show(world: World) -> None:
     assert b"user" in reply.body
 
 
+async def test_a_slow_answer_of_user_is_late_and_no_error(world: World) -> None:
+    """A late feed beats a 503: the deadline is for what the feed can do without."""
+    world.hurt("user", kind="latency", amount=400.0)
+
+    feed = await world.timeline()
+
+    assert shown(feed)
+    assert feed["ranked_by"] == "recency"
+
+
 async def test_a_user_service_that_restarts_is_waited_for(world: World) -> None:
     """kill -9 of the one instance costs milliseconds, not a feed."""
     user = world.processes["user"]
