@@ -14,7 +14,6 @@ retries exhausted, UPE no proper answer.
 """
 
 import time
-from collections.abc import Mapping
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -82,8 +81,7 @@ class Forwarder:
         """
         route = request.route
         assert route is not None, "the route stage lets nothing pass without a route"
-        split = route.config.split
-        target = self.targets[_split(split, request, self._dice) if split else route.cluster]
+        target = self.targets[route.cluster]
         cluster, config = target.cluster, target.cluster.config
         now = time.monotonic()
         deadline = now + (route.config.timeout_s or config.timeout_s)
@@ -199,17 +197,3 @@ class Forwarder:
             headers=((b"proxy-status", b"%b; error=%b" % (phone.hop, token.encode())),),
             retry_after_s=1.0 if status == 503 else None,
         )
-
-
-def _split(weights: Mapping[str, float], request: Request, dice: Random) -> str:
-    """The cluster of a canary: an account stays where it was dealt, others are dealt each time."""
-    total = sum(weights.values())
-    mark = dice.random() * total
-    if request.account is not None:
-        # Fibonacci hashing spreads neighbouring account numbers over the whole range.
-        mark = request.account * 0x9E3779B97F4A7C15 % 2**64 / 2**64 * total
-    for name, weight in weights.items():
-        mark -= weight
-        if mark < 0:
-            return name
-    return next(reversed(list(weights)))

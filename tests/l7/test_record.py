@@ -1,0 +1,98 @@
+"""What a record tells, long after its request."""
+
+import pytest
+
+from edge.common.spans import CLIENT, SERVER
+from edge.l7.record import Ring, access_line, spans_of
+from tests.kit.l7_records import MS, attempt, record
+
+
+def test_the_ring_forgets_the_oldest() -> None:
+    """Its size is all the memory that tracing costs."""
+    ring = Ring(3)
+    for number in range(5):
+        ring.add(record(trace_id=f"{number}", status=200 + number))
+
+    assert len(ring) == 3
+    assert [len(ring.find(str(number))) for number in range(5)] == [0, 0, 1, 1, 1]
+    assert [one.status for one in ring.newest()] == [204, 203, 202]
+
+
+def test_a_first_request_shows_l4_tls_stages_queue_and_service() -> None:
+    """The waterfall's rows; every child hangs under the server span."""
+    spans = spans_of(record(), "l7-1", 7, "mumbai")
+    by_name = {span.name: span for span in spans}
+    server = by_name["GET /feed"]
+
+    assert server.kind == SERVER
+    assert by_name["l4 accept and hand over"].service == "edge-l4"
+    assert by_name["l4 accept and hand over"].pid == 12
+    assert by_name["l7.route"].attributes["edge.why"] == "by prefix /feed"
+    assert by_name["l7.queue"].end_ns == 13 * MS
+    assert by_name["GET feed-2"].kind == CLIENT
+    assert {span.parent_id for span in spans} == {"", server.span_id}
+    assert len({span.span_id for span in spans}) == len(spans)
+
+
+def test_asking_twice_gives_the_same_spans() -> None:
+    """The ids are derived, so a collector can tell what it has already."""
+    assert spans_of(record(), "l7-1", 7, "mumbai") == spans_of(record(), "l7-1", 7, "mumbai")
+
+
+def test_a_later_request_pays_for_no_handshake() -> None:
+    """L4 and TLS belong to the first request on a connection."""
+    names = {span.name for span in spans_of(record(first=False), "l7-1", 7, "mumbai")}
+
+    assert not names & {"l4 accept and hand over", "tls handshake"}
+
+
+def test_the_stage_that_answered_says_so() -> None:
+    """The others passed."""
+    refused = record(status=404, flag="NR", why="no line fits", tries=[], notes=[])
+
+    verdicts = {
+        span.name: span.attributes["edge.verdict"]
+        for span in spans_of(refused, "l7-1", 7, "mumbai")
+        if "edge.verdict" in span.attributes
+    }
+
+    assert verdicts == {"l7.normalise": "pass", "l7.route": "answer 404"}
+
+
+def test_a_retry_is_two_tries_side_by_side() -> None:
+    """And the one that failed is marked."""
+    tries = [attempt(error="UF", status=0, first_ns=0), attempt(span_id="d" * 16)]
+
+    clients = [span for span in spans_of(record(tries=tries), "l7-1", 7, "mumbai") if span.kind == CLIENT]
+
+    assert [(span.error, span.attributes["http.request.resend_count"]) for span in clients] == [
+        ("UF", 0),
+        ("", 1),
+    ]
+
+
+def test_the_timers_of_the_log_add_up() -> None:
+    """TR + Tw + queue + Ts + Td is Ta: nothing is lost between two timers."""
+    line = access_line(record(), "l7-1", "mumbai", "2026-11-23T03:00:01Z")
+
+    assert (line["tr_ms"], line["tc_ms"], line["ts_ms"], line["td_ms"], line["ta_ms"]) == (
+        1.0,
+        1.0,
+        19.0,
+        1.0,
+        23.0,
+    )
+    assert (line["url.path"], line["edge.upstream"], line["http.response.status_code"]) == (
+        "/feed",
+        "feed-2",
+        200,
+    )
+    parts = sum(float(str(line[name])) for name in ("tr_ms", "tw_ms", "tc_ms", "ts_ms", "td_ms"))
+    assert parts == pytest.approx(23.0, abs=1.01)
+
+
+def test_what_was_never_reached_is_minus_one() -> None:
+    """HAProxy's convention; a zero would be a very fast service."""
+    line = access_line(record(tries=[]), "l7-1", "mumbai", "")
+
+    assert (line["tc_ms"], line["ts_ms"], line["td_ms"]) == (-1, -1, -1)
