@@ -61,6 +61,10 @@ class Connections:
         """Forget a connection of `link`; its source, or None for a ticket that is not that link's."""
         if not 0 <= ticket < len(self._sizes) or self._links[ticket] != link:
             return None
+        return self.remove(ticket)
+
+    def remove(self, ticket: int) -> bytes | None:
+        """Forget a connection, whatever link it is on; its source, or None if there is none."""
         size = self._sizes[ticket]
         if not size:
             return None

@@ -31,6 +31,12 @@ class Counters:
         self.exhausted = registry.counter(
             "edge_l4_descriptors_exhausted_total", "Times accepting paused for want of descriptors"
         ).child()
+        self.bad_headers = registry.counter(
+            "edge_l4_bad_proxy_headers_total", "Connections whose PROXY header was none"
+        ).child()
+        carried = registry.counter("edge_l4_bytes_total", "Bytes copied; handoff copies none", ("direction",))
+        self.bytes_in = carried.child("in")
+        self.bytes_out = carried.child("out")
         self.takeovers = registry.counter(
             "edge_l4_takeovers_total", "Times this process became active", ("reason",)
         )

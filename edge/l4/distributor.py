@@ -20,7 +20,7 @@ With nobody linked the L4 does not accept: connections wait in the kernel's queu
 State: one `Worker` each, the table, the admission; owned by the engine's task.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -107,13 +107,22 @@ class Distributor:
         """Whether accepting makes sense: somebody is there and not full."""
         return self.candidates > len(self._full)
 
-    def place(self, source: bytes, port: int, now: float) -> Placement | Refusal | None:
-        """Admit and place a connection; None says that it was admitted but nobody can take it."""
+    def place(
+        self, source: bytes, port: int, now: float, key: bytes | None = None
+    ) -> Placement | Refusal | None:
+        """Admit and place a connection; None says that it was admitted but nobody can take it.
+
+        Hashing policies go by `key`, which is the source unless something else is given.
+        """
         verdict = self.admission.admit(source, now)
         if isinstance(verdict, Refusal):
             return verdict
         choice = self._balancer.pick(
-            source, self._load_of, self._dice, self._full if self._full else NOBODY, now
+            source if key is None else key,
+            self._load_of,
+            self._dice,
+            self._full if self._full else NOBODY,
+            now,
         )
         if choice is None:
             self.admission.release(source)
@@ -122,16 +131,27 @@ class Distributor:
         ticket = self.connections.add(source, port, worker.link, now)
         return Placement(worker, ticket, verdict, self.candidates, choice)
 
-    def place_again(self, source: bytes, ticket: int, now: float) -> Placement | None:
-        """A worker died before it took this connection: whose is it now?"""
-        choice = self._balancer.pick(
-            source, self._load_of, self._dice, self._full if self._full else NOBODY, now
-        )
+    def place_again(
+        self, key: bytes, ticket: int, now: float, exclude: Set[str] = frozenset()
+    ) -> Placement | None:
+        """Its worker died or could not be reached: whose is this connection now?"""
+        without = self._full | exclude
+        choice = self._balancer.pick(key, self._load_of, self._dice, without if without else NOBODY, now)
         if choice is None:
             return None
         worker = self.workers[choice.name]
         self.connections.move(ticket, worker.link)
         return Placement(worker, ticket, 0.0, self.candidates, choice)
+
+    def observe(self, name: str, latency_s: float, now: float) -> None:
+        """How long it took to reach `name`; only peak EWMA listens."""
+        self._balancer.observe(name, latency_s, now)
+
+    def finished(self, ticket: int) -> None:
+        """A connection that we carried ourselves has ended."""
+        source = self.connections.remove(ticket)
+        if source is not None:
+            self.admission.release(source)
 
     def give_up(self, ticket: int, link: int) -> None:
         """The connection was never taken by anybody and has been refused."""

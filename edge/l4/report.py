@@ -84,13 +84,13 @@ def explain_flow(
 
 
 def explain_drain(distributor: Distributor, who: dict[str, Any], args: dict[str, Any]) -> dict[str, Any]:
-    """`args`: "target", a worker's name.
+    """`args`: "worker", a worker's name.
 
     How many live connections it holds, and the weights from which whoever asked can
     work out the shares of the hash space: building tables takes tens of milliseconds
     that an L4 has better uses for.
     """
-    name = str(args.get("target", ""))
+    name = str(args.get("worker", ""))
     worker = distributor.workers.get(name)
     if worker is None:
         return {**who, "error": f"{name!r} is no worker of this L4"}

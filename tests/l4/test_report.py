@@ -50,11 +50,11 @@ def test_a_drain_is_counted_before_anyone_does_it() -> None:
     keeper = busy()
     name = next(worker.name for worker in keeper.workers.values() if worker.open)
 
-    answer = explain_drain(keeper, WHO, {"target": name})
+    answer = explain_drain(keeper, WHO, {"worker": name})
 
     assert (answer["live_here"], answer["open"]) == (1, 1)
     assert answer["weights"] == {"l7-1": 1.0, "l7-2": 1.0}
-    assert "error" in explain_drain(keeper, WHO, {"target": "l7-9"})
+    assert "error" in explain_drain(keeper, WHO, {"worker": "l7-9"})
     msgpack.packb(answer)
 
 

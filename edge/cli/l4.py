@@ -1,0 +1,150 @@
+"""`edge l4`: a load balancer for anything, by itself; and orders to the edge's own.  [I/O]"""
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import cyclopts
+import trio
+
+from edge.cli.hub import CommandRefused, ask, command, run_dir_from_environment
+from edge.common.config import AdmissionConfig, Balance
+from edge.common.errors import ConfigError
+from edge.l4.alone import Alone, serve_alone
+from edge.l4.relay import Options
+from edge.l4.syn_guard import SynGuard, SynGuardUnavailable
+from edge.l4.syn_rules import Guard
+
+app = cyclopts.App(name="l4", help="Balance connections over endpoints, with no other process needed.")
+
+# Somebody who balances a service of their own does not expect the edge's limits.
+RATE_PER_S = 100_000.0
+
+
+@app.default
+def l4(
+    *,
+    listen: str = "127.0.0.1:0",
+    to: Annotated[list[str], cyclopts.Parameter(negative=())] = [],  # noqa: B006 - cyclopts reads it
+    balance: Balance = "weighted",
+    udp: Annotated[bool, cyclopts.Parameter(negative=())] = False,
+    send_proxy: Annotated[bool, cyclopts.Parameter(negative=())] = False,
+    proxy_from: Annotated[list[str], cyclopts.Parameter(negative=())] = [],  # noqa: B006
+    rate: float = RATE_PER_S,
+    burst: int = 100_000,
+    connections: int = 10_000,
+    syn_guard: str = "",
+    handover: Path | None = None,
+    drain: float = 30.0,
+) -> None:
+    """Listen on one address and spread what comes over the endpoints.
+
+    Parameters
+    ----------
+    listen
+        HOST:PORT to accept on; port 0 takes any that is free and prints it.
+    to
+        HOST:PORT of an endpoint; repeat it for each.
+    balance
+        How the endpoint is chosen.
+    udp
+        Pass datagrams instead of TCP connections.
+    send_proxy
+        Begin each connection with a PROXY protocol v2 header.
+    proxy_from
+        A network whose connections begin with a PROXY header (v1 or v2); repeat it for each.
+    rate
+        New connections a second that one source may open.
+    burst
+        How many of them at once.
+    connections
+        How many one source may have open.
+    syn_guard
+        "nft" also meters SYNs in the kernel, at the same rate; needs root.
+    handover
+        A path.  Start the same command again with the same path, and the new process takes
+        the socket over while the old one finishes its connections.
+    drain
+        Seconds to let connections finish at the end.
+    """
+    problems: list[str] = []
+    endpoints = tuple(_address(text, "--to", problems) for text in to)
+    address = _address(listen, "--listen", problems)
+    if not endpoints and not problems:
+        problems.append("--to HOST:PORT is needed at least once")
+    if syn_guard not in ("", "nft"):
+        problems.append(f'--syn-guard: "nft" is the only one there is, not {syn_guard!r}')
+    if problems:
+        raise ConfigError(problems)
+    admission = AdmissionConfig(
+        source_rate_per_s=rate,
+        source_burst=burst,
+        source_connections_max=connections,
+        rate_per_s=RATE_PER_S,
+        burst=int(RATE_PER_S),
+        flood_rate_per_s=RATE_PER_S,
+    )
+    alone = Alone(
+        listen=address,
+        to=endpoints,
+        balance=balance,
+        admission=admission,
+        options=Options(send_proxy=send_proxy, proxy_from=tuple(proxy_from)),
+        datagrams=udp,
+        handover=handover,
+        drain_s=drain,
+    )
+    with ExitStack() as stack:
+        if syn_guard:
+            _guard(stack, address, rate, burst)
+
+        def ready(where: str) -> None:
+            print(f"listening on {where} ({'udp' if udp else 'tcp'}, {balance})", flush=True)
+
+        trio.run(serve_alone, alone, ready)
+
+
+@app.command
+def takeover(name: str) -> None:
+    """Make the standby NAME (say, l4-mumbai-b) active; the active one stands down, nobody is cut."""
+    print(command(run_dir_from_environment(), name, "takeover"))
+
+
+@app.command
+def connections(name: str = "l4") -> None:
+    """Who came from where, by result, at each L4 (or only at NAME)."""
+    answers = ask(run_dir_from_environment(), "stats", target=name)
+    if not answers:
+        raise CommandRefused(f"no L4 process answers to {name!r}")
+    for member, stats in sorted(answers.items()):
+        results = (
+            ", ".join(f"{count} {result}" for result, count in stats["results"].items()) or "nothing yet"
+        )
+        print(f"{member} ({stats['role']}, epoch {stats['epoch']}): {results}; {stats['connections']} open")
+        for worker in stats["workers"]:
+            state = "draining" if worker["draining"] else "well" if worker["well"] else "not well"
+            print(f"  {worker['name']}: {worker['open']} open, weight {worker['weight']}, {state}")
+
+
+def _guard(stack: ExitStack, address: tuple[str, int], rate: float, burst: int) -> None:
+    host, port = address
+    if not port:
+        print("edge: no SYN guard: it needs a fixed port in --listen", file=sys.stderr)
+        return
+    guard = Guard(host, (port,), max(1, int(rate)), min(burst, 10_000))
+    try:
+        stack.enter_context(SynGuard(guard))
+    except SynGuardUnavailable as error:
+        # Plainly said, and we go on: the accept limiter works everywhere.
+        print(f"edge: {error}", file=sys.stderr)
+    else:
+        print(f"SYNs to {host}:{port} are metered in the kernel: {guard.syns_per_s}/s a source", flush=True)
+
+
+def _address(text: str, option: str, problems: list[str]) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        problems.append(f"{option} {text!r} is not HOST:PORT")
+        return ("", 0)
+    return host.strip("[]"), int(port)
