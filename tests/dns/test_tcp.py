@@ -80,21 +80,22 @@ async def test_one_address_cannot_hold_every_connection(monkeypatch: pytest.Monk
         await stream.send_all(framed(b"hello"))
         return bytes(await stream.receive_some())
 
+    async def welcome() -> bool:
+        async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+            try:
+                return bool(await ask(stream))
+            except trio.BrokenResourceError:
+                return False
+
     with listener, trio.fail_after(5):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(tcp.serve, listener, upper, 5.0)
             first = await trio.open_tcp_stream("127.0.0.1", port)
-            second = await trio.open_tcp_stream("127.0.0.1", port)
-            assert await ask(first) == await ask(second) == framed(b"HELLO 127.0.0.1")
-
-            third = await trio.open_tcp_stream("127.0.0.1", port)
-            assert await third.receive_some() == b""
-            await first.aclose()
-            while True:
-                fourth = await trio.open_tcp_stream("127.0.0.1", port)
-                try:
-                    if await ask(fourth):
-                        break
-                except trio.BrokenResourceError:
+            async with await trio.open_tcp_stream("127.0.0.1", port) as second:
+                assert await ask(first) == await ask(second) == framed(b"HELLO 127.0.0.1")
+                async with await trio.open_tcp_stream("127.0.0.1", port) as third:
+                    assert await third.receive_some() == b""
+                await first.aclose()
+                while not await welcome():
                     pass
             nursery.cancel_scope.cancel()
