@@ -13,6 +13,7 @@ from edge.phone.span_tree import build, rooted
 from edge.phone.waterfall import waterfall
 
 app = cyclopts.App(name="explain", help="Tell one request's story in sentences.")
+app.command("edge.cli.explain_request:explain_request", name="request")
 
 
 @app.default
@@ -26,5 +27,5 @@ def explain(trace_id: str = "") -> None:
     if not spans:
         raise EdgeError(f"nobody remembers a trace {trace_id!r}: it is too old, or never was")
     spans, root_id = rooted(spans)
-    for paragraph in tell(waterfall(build(spans, root_id))):
+    for paragraph in tell(waterfall(build(spans, root_id), with_stages=True)):
         print(textwrap.fill(paragraph, columns(), subsequent_indent="  "))

@@ -17,6 +17,7 @@ from edge.common.recorder import new_span_id, new_trace, now_ns
 from edge.common.spans import CLIENT, Attribute, Span
 from edge.common.trace import TraceContext
 from edge.phone.connection import Connection, PhoneFailed
+from edge.phone.header_fields import REQUEST, RESPONSE, told
 from edge.phone.resolve import Resolver
 
 ANSWER_TIMEOUT_S = 20.0
@@ -110,8 +111,8 @@ class Phone:
         span_id, name = new_span_id(), f"dns query {question.host} A"
         with stamps.phase(name, span_id) as attributes:
             here = TraceContext(stamps.call.trace_id, span_id)
-            reply, told = await self._resolver.resolve(question.host, here)
-            attributes |= told
+            reply, facts = await self._resolver.resolve(question.host, here)
+            attributes |= facts
         for number, address in enumerate(reply.addresses):
             port = self._port_of(address, question.port)
             connection = Connection(address, port)
@@ -137,18 +138,24 @@ class Phone:
         span_id = new_span_id()
         http = h11.Connection(h11.CLIENT)
         connection.requests += 1
+        headers = _headers(question, TraceContext(call.trace_id, span_id).header())
         with stamps.phase("http request sent → first byte", span_id, kind=CLIENT) as attributes:
             head = h11.Request(
                 method=question.method,
                 target=question.target,
-                headers=_headers(question, TraceContext(call.trace_id, span_id).header()),
+                headers=headers,
             )
             data = http.send(head) + (http.send(h11.Data(question.body)) if question.body else b"")
+            attributes |= told(REQUEST, headers)
+            attributes["http.request.body.size"] = len(question.body)
+            before_ns = now_ns()
             await connection.send(data + http.send(h11.EndOfMessage()))
+            attributes["edge.send_ns"] = now_ns() - before_ns
             first = await connection.receive()
             attributes["edge.conn.reused"] = connection.requests > 1
         with stamps.phase("body received") as attributes:
             await _read(connection, http, first, call)
+            attributes |= told(RESPONSE, call.headers)
             attributes["http.response.body.size"] = len(call.body)
         if http.their_state is not h11.DONE or http.our_state is not h11.DONE:
             self.hang_up(forget_session=False)

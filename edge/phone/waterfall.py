@@ -17,12 +17,14 @@ from typing import Literal
 from edge.common.spans import CLIENT, SERVER, Span
 from edge.phone.attribution import PHONE, Attribution, attribute, is_phase, phase_word
 from edge.phone.critical_path import Lever, Path, biggest_lever, critical_path, slack_ns
+from edge.phone.sources import NOWHERE, Source, source_of
 from edge.phone.span_tree import Node, Tree
 
 Tone = Literal["phone", "dns", "l4", "l7", "service", "queue"]
 
 STAGE_PREFIX = "l7."
 QUEUE = "l7.queue"
+STAGES_SOURCE = Source("edge/l7/pipeline.py", "every stage in the order of one list")
 # A lead over the next branch that nobody would notice is not worth a word.
 SLACK_SHOWN_NS = 100_000
 
@@ -42,6 +44,10 @@ class Row:
     tone: Tone
     why: str = ""
     error: str = ""
+    key: str = ""  # the same piece of work has the same key in every trace
+    span_id: str = ""  # of the callee, where two spans make one row; of the first of the folded stages
+    span_name: str = ""
+    source: Source = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +152,10 @@ def _row(node: Node, shown: Node, depth: int, tree: Tree, path: Path) -> Row:
         tone=_tone(root, shown),
         why=" · ".join(dict.fromkeys(part for part in why if part)),
         error=shown.span.error or node.span.error,
+        key=title if is_phase(shown) else f"{shown.span.service} {shown.span.name}",
+        span_id=shown.span.span_id,
+        span_name=shown.span.name,
+        source=source_of(shown.span),
     )
 
 
@@ -163,6 +173,10 @@ def _stages_row(stages: list[Node], depth: int, root: Node, path: Path) -> Row:
         is_critical=any(path.has(stage) for stage in stages),
         tone="l7",
         why=" · ".join(listed) + (f" ({'; '.join(said)})" if said else ""),
+        key="stages",
+        span_id=stages[0].span.span_id,
+        span_name=", ".join(stage.span.name for stage in stages),
+        source=STAGES_SOURCE,
     )
 
 
@@ -227,6 +241,8 @@ def _connection(tree: Tree) -> str:
         )
     if "tcp" in words:
         return "new connection"
+    if "dns" in words:
+        return "connection that was never opened"
     if not is_phase(tree.root):
         opened = any(node.span.name.startswith("l4") for node in tree.root.walk())
         return "new connection" if opened else "kept connection"
