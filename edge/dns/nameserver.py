@@ -5,10 +5,10 @@ shell sends what comes back and counts it.
 
 An answer depends on the packet (but for its number), the sender and the POPs'
 health; so replies are kept by the first two and all forgotten when the third
-changes.  A kept reply costs a fifteenth of a made one.
+changes.  A kept reply costs 3 µs, a made one 125 to 190, most of it in dnslib.
 
-State: the members we have heard of; up to `MEMO_MAX` replies of about 500 bytes
-with their packets, so 2 MB.
+State: the members we have heard of; up to `MEMO_MAX` replies of about 1.3 KB with
+all that belongs to them, so 6 MB at worst.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ from edge.common.messages import Member
 from edge.common.places import PlaceTable, find_city
 from edge.dns import answer, reply
 from edge.dns.answer import Answer, Knowledge
-from edge.dns.health import health_by_pop
+from edge.dns.health import Health, health_by_pop
 from edge.dns.query import FORMERR, Query, read_query
 from edge.dns.response_limit import ResponseLimit
 from edge.dns.steer import Choice, Steering
@@ -65,6 +65,7 @@ class NameServer:
         self._address = address
         self._members: dict[str, Member] = {}
         self._memo: dict[tuple[bytes, str, bool], Outcome] = {}
+        self._health: dict[str, Health]
         self._known: Knowledge
         self.configure(config, serial)
 
@@ -83,7 +84,9 @@ class NameServer:
             self._members[member.name] = member
         for name in gone:
             self._members.pop(name, None)
-        self._steer()
+        # Most news is about somebody who changes nothing for a phone; kept replies stay good then.
+        if self._health != self._judge():
+            self._steer()
 
     def answer(self, data: bytes, source: str, now: float, *, over_tcp: bool) -> Outcome:
         """What to send back to `source` for the packet `data`."""
@@ -135,14 +138,17 @@ class NameServer:
         truncated = number + reply.truncate(outcome.query, self._name)[2:]
         return Outcome(truncated, "slipped", outcome.query)
 
+    def _judge(self) -> dict[str, Health]:
+        return health_by_pop((pop.name for pop in self._config.pops()), self._members.values())
+
     def _steer(self) -> None:
         pops = self._config.pops()
-        health = health_by_pop((pop.name for pop in pops), self._members.values())
+        self._health = self._judge()
         self._known = Knowledge(
             zone=self._zone,
             places=self._places,
-            ipv4=Steering([pop for pop in pops if not is_ipv6(pop.address)], health),
-            ipv6=Steering([pop for pop in pops if is_ipv6(pop.address)], health),
+            ipv4=Steering([pop for pop in pops if not is_ipv6(pop.address)], self._health),
+            ipv6=Steering([pop for pop in pops if is_ipv6(pop.address)], self._health),
             server_name=self._name,
         )
         self._memo.clear()

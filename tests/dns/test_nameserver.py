@@ -106,6 +106,19 @@ def test_the_memory_is_bounded_and_holds_no_traces(monkeypatch: pytest.MonkeyPat
     assert 0 < len(asked._memo) <= 16
 
 
+def test_news_that_changes_nothing_leaves_kept_replies_alone() -> None:
+    """A feed process that restarts must not empty the name server's memory."""
+    asked = server()
+    asked.learn(EVERYBODY, [])
+    ask(asked, query(subnet=JAIPUR))
+
+    asked.learn([member("service-x-1", tier="service", pop="")], [])
+    kept = len(asked._memo)
+    asked.learn([], without("mumbai", "l7"))
+
+    assert (kept, len(asked._memo)) == (1, 0)
+
+
 def test_a_network_above_its_rate_is_sent_to_tcp() -> None:
     """Half of what is too much slips through truncated, with the number of its own query."""
     asked = server(queries_per_s_max=1.0)
