@@ -55,7 +55,7 @@ class Stages:
         self.shed = Shed(config.l7.shed, under_way)
         self._revalidate = revalidate
         self.cache = Cache(config.l7.cache, revalidate)
-        self.pipeline = self._pipeline()
+        self.pipeline = Pipeline(self.by_name())
 
     def reload(self, config: Config) -> None:
         """Serve under `config` from the next request on.  Raises an `EdgeError`; the old one then stays."""
@@ -71,7 +71,7 @@ class Stages:
             self.cache = Cache(config.l7.cache, self._revalidate)
         self.waf = waf
         self._config = config
-        self.pipeline = self._pipeline()
+        self.pipeline = Pipeline(self.by_name())
 
     def take_bans(self) -> list[tuple[str, str, float]]:
         """(source, reason, seconds) of those whom L4 is to refuse; each once."""
@@ -82,8 +82,9 @@ class Stages:
             found.append((source, "limit", seconds))
         return found
 
-    def _pipeline(self) -> Pipeline:
-        stages: dict[str, Stage] = {
+    def by_name(self) -> dict[str, Stage]:
+        """The stages under the names of `ORDER`."""
+        return {
             "normalise": self.normalise,
             "route": self.route,
             "waf": self.waf,
@@ -93,7 +94,6 @@ class Stages:
             "shed": self.shed,
             "cache": self.cache,
         }
-        return Pipeline(stages)
 
 
 def session_keys(run_dir: Path) -> dict[str, bytes]:

@@ -8,8 +8,8 @@ refused: an escaped slash, backslash or NUL, a path that climbs above the root,
 a dot segment with a parameter (`..;`, which Tomcat resolves and nginx does not).
 
 Route, WAF, cache and service all see that form.  The query is left as it is,
-since its meaning belongs to the service, but it must be made of characters that
-RFC 3986 allows.
+since its meaning belongs to the service, but it must be made of printable ASCII
+without "#".
 
 State: the last few thousand path spellings and what became of them.
 """
@@ -28,8 +28,9 @@ MEMO_PATH_BYTES_MAX: Final = 256
 # RFC 3986 section 3.3: pchar and "/"; without "%", "//" and "/." it is in normal form already.
 _PLAIN = re.compile(rb"(?:/(?!\.)[A-Za-z0-9._~!$&'()*+,;=:@-]+)+/?\Z|/\Z")
 _CHARACTERS = re.compile(rb"/[A-Za-z0-9._~!$&'()*+,;=:@/%-]*\Z")
-# RFC 3986 section 3.4, and what browsers send unescaped all the same (WHATWG URL, query percent-encode set).
-_QUERY = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=:@/?%\[\]{}|^`\\-]*\Z")
+# RFC 3986 section 3.4, and what clients send unescaped all the same.  None of it can be read in two
+# ways, and refusing it here would only hide from the WAF what it is there to see.
+_QUERY = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=:@/?%\[\]{}|^`\\<>\"-]*\Z")
 _ESCAPE = re.compile(rb"%(..?)?", re.DOTALL)
 _HEX = re.compile(rb"[0-9A-Fa-f]{2}\Z")
 _UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")

@@ -89,8 +89,14 @@ def test_the_stage_separates_path_and_query() -> None:
     assert (request.path, request.query) == ("/a/b", b"x=%2F&y=1?")
 
 
+def test_a_query_that_was_not_escaped_still_reaches_the_waf() -> None:
+    """curl sends it so; 403 with a reason says more than 400."""
+    assert asked(b'/?q=<script>alert("1")</script>')[1] is None
+
+
 @pytest.mark.parametrize(
-    ("target", "method"), [(b"/../etc", "GET"), (b"*", "GET"), (b"host:443", "GET"), (b"/?a=\x01", "GET")]
+    ("target", "method"),
+    [(b"/../etc", "GET"), (b"*", "GET"), (b"host:443", "GET"), (b"/?a=\x01", "GET"), (b"/?a#b", "GET")],
 )
 def test_the_stage_answers_400_to_what_it_cannot_read(target: bytes, method: str) -> None:
     """An ambiguous request never reaches the stages that would judge it."""
