@@ -22,6 +22,7 @@ import random
 import socket
 import struct
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Literal
@@ -58,6 +59,9 @@ IDLE_S = 3600.0  # Envoy's TCP tunnel
 SWEEP_S = 10.0
 ACCEPT_BATCH = 64
 EXHAUSTED_S = 0.01
+# A standby is woken by connections that are not for it; it looks this often whether
+# they have become so.
+STANDBY_S = 0.01
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
@@ -118,20 +122,29 @@ class Relay:
         """Connections that are being relayed."""
         return len(self._flows)
 
-    async def accept(self, listener: socket.socket) -> None:
-        """Relay what arrives at `listener`, until cancelled."""
+    async def accept(self, listener: socket.socket, may_accept: Callable[[], bool] = lambda: True) -> None:
+        """Relay what arrives at `listener`, until cancelled.
+
+        While `may_accept` says no, others accept; connections that are here go on.
+        """
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._sweep)
             with self._accepting:
                 while True:
                     await trio.lowlevel.wait_readable(listener)
-                    if not self._accept_batch(listener, nursery):
+                    if not may_accept():
+                        await trio.sleep(STANDBY_S)
+                    elif not self._accept_batch(listener, nursery, may_accept):
                         self._counters.exhausted.value += 1
                         await trio.sleep(EXHAUSTED_S)
 
-    def _accept_batch(self, listener: socket.socket, nursery: trio.Nursery) -> bool:
+    def _accept_batch(
+        self, listener: socket.socket, nursery: trio.Nursery, may_accept: Callable[[], bool]
+    ) -> bool:
         """Begin to serve whoever waits; False when out of descriptors."""
         for _ in range(ACCEPT_BATCH):
+            if not may_accept():
+                return True
             try:
                 phone, address = listener.accept()
             except BlockingIOError:

@@ -16,6 +16,7 @@ from edge.common.config import Config
 from edge.common.handover import ListenerName
 from edge.common.messages import Ban, Member
 from edge.common.process import Process
+from edge.l4.addresses import host_and_port
 from edge.l4.admission import Admission, BadNetwork
 from edge.l4.counters import Counters
 from edge.l4.distributor import Distributor
@@ -23,6 +24,7 @@ from edge.l4.fence import Fence
 from edge.l4.handoff import Handoff, worker_names, worker_socket
 from edge.l4.pair import Pair
 from edge.l4.refuse import can_drop
+from edge.l4.relay import Options, Relay
 from edge.l4.report import explain_drain, explain_flow, statistics
 
 LISTENERS: tuple[ListenerName, ...] = ("https", "http")
@@ -56,6 +58,10 @@ class L4:
             beat_s=config.beat_s,
         )
         self._links: dict[str, trio.CancelScope] = {}
+        self._relay: Relay | None = None
+        if config.engine == "relay":
+            options = Options(send_proxy=True, reject=config.admission.reject)
+            self._relay = Relay(self._distributor, self._counters, process.log, options, name=process.name)
 
     async def run(self) -> None:
         """Serve until the process drains; returns when nothing is left to hand over."""
@@ -63,9 +69,8 @@ class L4:
         if process.config.l4.admission.reject == "drop" and not can_drop():
             process.log.warning("l4.no_silent_drop", reason="CAP_NET_ADMIN is missing; refusing by reset")
         async with trio.open_nursery() as nursery:
-            self._link_all(nursery, [])
+            self._start_engine(nursery)
             self._listen_to_the_hub(nursery)
-            nursery.start_soon(self._engine.tick)
             nursery.start_soon(self._report_load)
             nursery.start_soon(self._pair.run, self._reign, self._stood_down)
             process.link.change(role="standby")
@@ -74,8 +79,22 @@ class L4:
             # The other one accepts from the same queue from now on; what we hold
             # still has to reach its worker.
             self._pair.stand_down()
+            if self._relay is not None:
+                await self._relay.drain(process.config.l4.drain_s)
             await self._engine.settle(process.config.l4.drain_s)
             nursery.cancel_scope.cancel()
+
+    def _start_engine(self, nursery: trio.Nursery) -> None:
+        if self._relay is None:
+            self._link_all(nursery, [])
+            nursery.start_soon(self._engine.tick)
+            return
+        nursery.start_soon(self._relay.watch)
+        for name in LISTENERS:
+            listener = self._process.sockets.get(name)
+            if listener is not None:
+                # Not within a reign: a relay's connections live on when it is deposed.
+                nursery.start_soon(self._relay.accept, listener, self._fence.holds)
 
     # -- roles ----------------------------------------------------------------------
 
@@ -88,7 +107,7 @@ class L4:
         process.link.announce()
         process.log.info("l4.active", epoch=epoch, reason=why)
         async with trio.open_nursery() as nursery:
-            for name in LISTENERS:
+            for name in LISTENERS if self._relay is None else ():
                 listener = process.sockets.get(name)
                 if listener is not None:
                     nursery.start_soon(self._engine.accept, listener, name, self._fence.holds)
@@ -143,9 +162,21 @@ class L4:
     def _take_members(self, nursery: trio.Nursery, changed: list[Member], gone: list[str]) -> None:
         mine = [m for m in changed if m.tier == "l7" and m.pop == self._process.pop]
         now = time.monotonic()
+        if self._relay is not None:
+            self._relay.set_endpoints(self._relayed())
         for member in mine:
             self._distributor.set_weight(member.name, member.weight, now)
-        self._link_all(nursery, [member.name for member in mine])
+        if self._relay is None:
+            self._link_all(nursery, [member.name for member in mine])
+
+    def _relayed(self) -> dict[str, tuple[str, int]]:
+        """The workers of this POP that are reached by an address, on whatever host."""
+        found = {}
+        for member in self._process.link.members.values():
+            address = host_and_port(member.address)
+            if (member.tier, member.pop) == ("l7", self._process.pop) and address is not None:
+                found[member.name] = address
+        return found
 
     def _take_revision(self, nursery: trio.Nursery, config: Config, revision: str) -> None:
         try:
@@ -154,7 +185,8 @@ class L4:
             self._process.log.error("l4.bad_revision", error=str(error), revision=revision)
         self._distributor.set_policy(config.l4.balance, config.l4.credit_max)
         self._engine.reject = config.l4.admission.reject
-        self._link_all(nursery, [])
+        if self._relay is None:
+            self._link_all(nursery, [])
 
     # -- links ----------------------------------------------------------------------
 
