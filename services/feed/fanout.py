@@ -5,7 +5,8 @@ which order do I want it); ads, stories and suggestions run beside it.  When the
 deadline comes, what is there is the feed.
 
 user is required, because without it there is nothing to show: a slow answer of
-its is waited for longer, since a late feed beats an error.  Without ranking the order is by time.  The others are decoration.
+its is waited for longer, since a late feed beats an error.  Without ranking the
+order is by time.  The others are decoration.
 """
 
 from collections.abc import Iterator, Mapping
