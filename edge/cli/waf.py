@@ -89,8 +89,8 @@ def tune(*, log: Path | None = None, hits_min: int = 3, most: int = 10) -> int:
     """Which exclusions does the log suggest?"""
     for proposal in proposals(_records(log), hits_min)[:most]:
         print(
-            f"# rule {proposal.rule} on {proposal.variable}: {proposal.hits} hits of {proposal.clients} clients "
-            f"at {proposal.path}; {proposal.others} other hits of this rule would stay"
+            f"# rule {proposal.rule} on {proposal.variable} at {proposal.path}: "
+            f"{proposal.hits} hits of {proposal.clients} clients; {proposal.others} other hits of it would stay"
         )
         print(proposal.toml + "\n")
     return 0
@@ -113,9 +113,8 @@ def replay(log: Path, *, rules: Rules = None, embedded: Embedded = True, paranoi
         was, now = record["action"] in {"block", "detect"}, verdict.action != "pass"
         if was != now:
             changed += 1
-            print(
-                f"{record['request_id']}  {record['action']} -> {verdict.action}  {record['method']} {record['target']}"
-            )
+            decision = f"{record['action']} -> {verdict.action}"
+            print(f"{record['request_id']}  {decision}  {record['method']} {record['target']}")
     print(f"{changed} of {total} decisions change", file=sys.stderr)
     return 1 if changed else 0
 

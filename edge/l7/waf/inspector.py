@@ -62,6 +62,11 @@ class Inspector:
             for target in link.targets
         )
 
+    @property
+    def memo_entries(self) -> int:
+        """How many heads are remembered."""
+        return len(self._memo) if self._memo is not None else 0
+
     def inspect_head(self, head: WafRequest, now: float) -> WafVerdict:
         """The verdict on a request without a body.  `now` is Unix time: exclusions expire by it."""
         memo = self._memo

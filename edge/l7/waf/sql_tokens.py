@@ -31,7 +31,10 @@ _STRING_BYTES_MAX = 24
 
 # No injection can do without one of these, so nothing else is tokenized.  The prefilter uses the same text as
 # an RE2 pattern.
-GATE = rb"(?i)['\"`;(#]|--|/\*|&&|\|\||\b(?:or|and|xor|not|union|having|order|group|limit|like|between|is|div|in)\b|[0-9][=<>]"
+GATE = (
+    rb"(?i)['\"`;(#]|--|/\*|&&|\|\||[0-9][=<>]"
+    rb"|\b(?:or|and|xor|not|union|having|order|group|limit|like|between|is|div|in)\b"
+)
 _GATE = re.compile(GATE)
 
 _WORDS: dict[bytes, str] = {}
@@ -178,7 +181,7 @@ def _string_end(value: bytes, at: int, quote: int) -> int:
 _OPERAND = r"[1snvf]"
 # Shapes that data does not have, in any reading.
 _ANYWHERE = re.compile(
-    r"UE|U\(+E|U[1s]?\(*E|;E[nkv1f(]|;D|\(E[on1sfv(*][^;]{0,60}k|D(?:n|k)?s|\(E\(+[fE]|\(Ef\("
+    r"UE|U\(+E|U[1s]?\(*E|;E(?:[kvBf(1]|nk|n[os1v])|;D|\(E[on1sfv(*][^;]{0,60}k|D(?:n|k)?s|\(E\(+[fE]|\(Ef\("
 )
 # Shapes that only make sense when something was open before the value: a quote, or a number.
 _CONTINUES = re.compile(
@@ -187,7 +190,7 @@ _CONTINUES = re.compile(
     r"|&+\(*(?:[1s]\)*[co&]?$|f\(|E)"
     r"|o\(*(?:f\(|E|[1snv]\(*c)"  # '+sleep(5)+'
     r"|o[^;]{0,40}o\(*[1s]c?$(?<=c)"
-    r"|B[1nsvf(]"  # ' order by 3
+    r"|B\(*(?:1|f|[nsv](?:o|,|[^;]{0,20}c))"  # ' order by 3
     r"|;[ED]"
     r"|o?c$"  # admin'--
     r"|\)*[;c]$"

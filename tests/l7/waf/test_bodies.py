@@ -1,0 +1,111 @@
+"""Reading bodies as the application will, or not at all."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.l7.waf.bodies import ARGUMENTS_MAX, processor_for, read_body, urlencoded
+
+FORM = b"multipart/form-data; boundary=XX"
+
+
+def part(headers: bytes, content: bytes = b"hello") -> bytes:
+    return b"--XX\r\n" + headers + b"\r\n\r\n" + content + b"\r\n--XX--\r\n"
+
+
+def test_a_form_is_decoded_once() -> None:
+    """Twice would see attacks that the application never sees."""
+    assert urlencoded(b"a=1&b=%2541+c&&d") == [(b"a", b"1"), (b"b", b"%41 c"), (b"d", b"")]
+
+
+def test_arguments_past_the_limit_are_still_seen_as_one_value() -> None:
+    """Otherwise the attack goes into argument 1,001."""
+    pairs = urlencoded(b"&".join([b"a=1"] * ARGUMENTS_MAX) + b"&z=<script>&y=2")
+
+    assert len(pairs) == ARGUMENTS_MAX + 1
+    assert b"<script>" in pairs[-1][1]
+
+
+def test_json_leaves_become_arguments_with_their_path() -> None:
+    """Names are part of what a rule can exclude."""
+    body = read_body("JSON", b"", b'{"a": {"b": ["x", 7, true, null]}}')
+
+    assert body.error == ""
+    assert body.arguments == [
+        (b"json.a.b.0", b"x"),
+        (b"json.a.b.1", b"7"),
+        (b"json.a.b.2", b"true"),
+        (b"json.a.b.3", b""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("processor", "kind", "body"),
+    [
+        ("JSON", b"", b'{"a": 1, "a": 2}'),
+        ("JSON", b"", b"[" * 200 + b"]" * 200),
+        ("JSON", b"", b'{"a": NaN}'),
+        ("JSON", b"", b'{"a": '),
+        ("JSON", b"", b'"\xff"'),
+        ("XML", b"", b'<!DOCTYPE a [<!ENTITY e SYSTEM "file:///etc/passwd">]><a>&e;</a>'),
+        ("XML", b"", b"<a><b></a>"),
+        ("XML", b"", b"<a>" * 100 + b"</a>" * 100),
+        ("MULTIPART", b"multipart/form-data", b"--XX--"),
+        ("MULTIPART", b"multipart/form-data; boundary=a; boundary=b", b"--a--"),
+        ("MULTIPART", FORM, b"no boundary at all"),
+        ("MULTIPART", FORM, part(b"Content-Type: text/plain")),
+        ("MULTIPART", FORM, part(b'Content-Disposition: form-data; name="a"; name="b"')),
+        (
+            "MULTIPART",
+            FORM,
+            part(b'Content-Disposition: form-data; name="a"\r\nContent-Disposition: form-data; name="b"'),
+        ),
+        ("MULTIPART", FORM, part(b'Content-Disposition: form-data; name="a"').removesuffix(b"--XX--\r\n")),
+        ("MULTIPART", FORM, part(b'Content-Disposition: form-data; name="a"') + b"more"),
+    ],
+)
+def test_a_body_that_two_readers_could_read_in_two_ways_is_an_error(
+    processor: str, kind: bytes, body: bytes
+) -> None:
+    """The difference between two readings is where attacks hide."""
+    assert read_body(processor, kind, body).error
+
+
+def test_a_file_and_a_field_are_told_apart() -> None:
+    """File contents are bytes for the service; their names are text for the rules."""
+    body = part(
+        b'Content-Disposition: form-data; name="up"; filename="me.png"\r\nContent-Type: image/png', b"\x89PNG"
+    )
+
+    read = read_body("MULTIPART", FORM, body)
+
+    assert (read.error, read.arguments, read.files) == ("", [], [(b"up", b"me.png", 4)])
+    assert (b"up", b"Content-Type: image/png") in read.part_headers
+
+
+def test_xml_text_and_attributes_are_seen() -> None:
+    """Both reach the application."""
+    read = read_body("XML", b"", b'<a x="1"><b y="2">hi</b> there</a>')
+
+    assert (read.xml_text, read.xml_attributes, read.error) == (b"hi there", [b"1", b"2"], "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "processor"),
+    [
+        (b"application/x-www-form-urlencoded; charset=utf-8", "URLENCODED"),
+        (b"application/problem+json", "JSON"),
+        (b"application/soap+xml", "XML"),
+        (b"image/png", ""),
+    ],
+)
+def test_the_content_type_chooses_the_reader(kind: bytes, processor: str) -> None:
+    """By the type alone, never by sniffing."""
+    assert processor_for(kind) == processor
+
+
+@given(st.sampled_from(["JSON", "XML", "MULTIPART", "URLENCODED"]), st.binary(max_size=300))
+def test_no_body_makes_a_reader_fail(processor: str, body: bytes) -> None:
+    """An exception here would be a request without a verdict."""
+    read_body(processor, FORM, b"--XX" + body)
+    read_body(processor, FORM, body)

@@ -1,0 +1,89 @@
+"""What the operator reads."""
+
+import json
+
+import pytest
+
+from edge.l7.waf.audit import audit_record, is_audit_record, redacted_target
+from edge.l7.waf.explain import explain, tune
+from edge.l7.waf.inspector import Inspector
+from edge.l7.waf.native import parse_native
+from edge.l7.waf.problem import Problems
+from edge.l7.waf.ruleset import Settings, assemble
+from edge.l7.waf.sample import SampleError, parse_sample
+from tests.l7.waf.samples import embedded, embedded_inspector, get
+
+
+def record_of(target: bytes, client: str = "203.0.113.9") -> dict[str, object]:
+    request = get(target)
+    verdict = embedded_inspector().inspect_head(request, 0.0)
+    return {**audit_record(verdict, request, request_id="r1"), "client": client}
+
+
+def test_the_explanation_ends_in_an_exclusion_that_works() -> None:
+    """The ready-made table is parsed and applied: the request then passes, and only that one."""
+    target = b"/search?q=1%27%20or%20%271%27=%271"
+    lines = explain(record_of(target))
+    table = "\n".join(lines[lines.index("To let exactly this through:") + 2 :])
+    problems = Problems()
+
+    exclusion = parse_native(table.encode(), "x.toml", lambda name: b"", Settings(), problems)
+    inspector = Inspector(assemble([*embedded().statements, *exclusion], Settings(), problems))
+
+    assert inspector.inspect_head(get(target), 0.0).action == "pass"
+    assert inspector.inspect_head(get(target.replace(b"q=", b"p=")), 0.0).action == "block"
+
+
+def test_a_record_is_json_and_keeps_no_secret() -> None:
+    """An audit log must not become the place where passwords are kept."""
+    record = record_of(b"/?password=hunter2%27%20or%201=1--&q=%3Cscript%3E")
+
+    line = json.dumps(record)
+
+    assert "hunter2" not in line
+    assert "<script" in line
+    assert is_audit_record(json.loads(line))
+
+
+def test_only_the_value_of_a_secret_field_is_hidden() -> None:
+    """The rest of the target is what an operator compares with."""
+    assert redacted_target(b"/a?q=1&api_key=abc&x=2") == "/a?q=1&api_key=[3]&x=2"
+
+
+def test_many_clients_on_one_field_are_the_rules_fault() -> None:
+    """One client with many hits is an attack; many clients with one hit each are a false alarm."""
+    records = [record_of(b"/search?q=<script>", f"198.51.100.{number}") for number in range(5)]
+    records += [record_of(b"/x?y=<script>") for _ in range(9)]
+
+    best = tune(records)[0]
+
+    assert (best.path, best.variable, best.clients) == ("/search", "ARGS:q", 5)
+    assert best.others == 9
+
+
+def test_a_curl_line_becomes_the_request_that_curl_would_send() -> None:
+    """What people paste into a ticket."""
+    head, body = parse_sample(b"curl -X PUT -H 'X-A: 1' -d 'a=1' --data b=2 'https://i.edge.test/p?q=1'")
+
+    assert (head.method, head.target, body) == ("PUT", b"/p?q=1", b"a=1&b=2")
+    assert (b"host", b"i.edge.test") in head.headers
+    assert (b"content-length", b"7") in head.headers
+
+
+def test_raw_http_is_read_with_either_line_end() -> None:
+    """Editors change them."""
+    for end in (b"\r\n", b"\n"):
+        head, body = parse_sample(end.join((b"POST /a b HTTP/1.1", b"Host: x", b"", b"hello")))
+        assert (head.method, head.target, head.headers, body) == (
+            "POST",
+            b"/a b",
+            ((b"host", b"x"),),
+            b"hello",
+        )
+
+
+@pytest.mark.parametrize("text", [b"nonsense", b"curl -X POST", b"GET / HTTP/1.1\r\nbroken\r\n\r\n"])
+def test_what_is_no_request_is_refused(text: bytes) -> None:
+    """With a message, not a traceback."""
+    with pytest.raises(SampleError):
+        parse_sample(text)

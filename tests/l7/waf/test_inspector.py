@@ -1,0 +1,109 @@
+"""The keeper: memory, bodies, modes and the budget."""
+
+from edge.l7.waf.form import Selector
+from edge.l7.waf.inspector import BODY_UNREADABLE, OVER_BUDGET, Inspector
+from edge.l7.waf.request import PASS, WafResponse
+from edge.l7.waf.ruleset import Settings, selects
+from edge.l7.waf.warm_up import warm_up_requests
+from tests.l7.waf.samples import embedded, embedded_inspector, get, native, post, seclang
+
+EVIL = '[[rule]]\nid = 7\nscore = 5\ntargets = ["args"]\nmatch = {contains = "evil"}\nmsg = "m"\n'
+
+
+def test_the_same_head_is_judged_once() -> None:
+    """Ten thousand requests a second are mostly the same few."""
+    inspector = Inspector(native(EVIL))
+
+    first = inspector.inspect_head(get(b"/?q=evil"), 0.0)
+    second = inspector.inspect_head(get(b"/?q=evil"), 1.0)
+
+    assert second is first
+    assert (inspector.memo_hits, inspector.memo_misses) == (1, 1)
+
+
+def test_the_memory_is_bounded() -> None:
+    """A million distinct requests must not make the worker grow."""
+    inspector = Inspector(native(EVIL))
+
+    for number in range(25_000):
+        inspector.inspect_head(get(b"/?n=%d" % number), 0.0)
+
+    assert inspector.memo_entries <= 20_000
+
+
+def test_detect_mode_says_what_it_would_have_done() -> None:
+    """The first weeks of every firewall."""
+    verdict = Inspector(native(EVIL, Settings(blocks=False))).inspect_head(get(b"/?q=evil"), 0.0)
+
+    assert (verdict.action, verdict.status, verdict.score) == ("detect", 403, 5)
+    assert "rule 7" in verdict.reason
+
+
+def test_a_body_that_cannot_be_read_is_refused_with_400() -> None:
+    """Fail closed: what we cannot read, somebody else may."""
+    body = b'{"a": 1, "a": 2}'
+
+    verdict = embedded_inspector().inspect_body(post(body, b"application/json"), body, 0.0)
+
+    assert (verdict.action, verdict.status) == ("block", 400)
+    assert BODY_UNREADABLE in [match.id for match in verdict.matches]
+
+
+def test_a_body_over_the_limit_is_refused_with_413() -> None:
+    """Half an inspection is a bypass."""
+    inspector = Inspector(native(EVIL, Settings(body_bytes_max=10)))
+
+    assert inspector.inspect_body(post(b"a=1"), b"a=1", 0.0).action == "pass"
+    verdict = inspector.inspect_body(post(b"a=" + b"1" * 10), b"a=" + b"1" * 10, 0.0)
+    assert (verdict.action, verdict.status) == ("block", 413)
+
+
+def test_an_inspection_that_takes_too_long_is_refused_and_not_remembered() -> None:
+    """A request built to be slow does not get through by being slow."""
+    ticks = iter(range(1000))
+    inspector = Inspector(
+        seclang('SecRule REQUEST_URI "!@rx ^x" "id:1,phase:1,pass"'), clock=lambda: float(next(ticks))
+    )
+
+    verdict = inspector.inspect_head(get(b"/"), 0.0)
+
+    assert (verdict.action, verdict.over_budget) == ("block", True)
+    assert [match.id for match in verdict.matches] == [OVER_BUDGET]
+    assert inspector.memo_entries == 0
+
+
+def test_answers_are_inspected_where_rules_ask_for_it() -> None:
+    """Leaks are phases 3 and 4."""
+    inspector = Inspector(seclang('SecRule RESPONSE_BODY "@contains SQL syntax" "id:1,phase:4,deny"'))
+    leak = WafResponse(200, "HTTP/1.1", (), b"You have an error in your SQL syntax")
+
+    assert inspector.inspect_answer(get(b"/"), leak, 0.0).action == "block"
+    assert inspector.inspect_answer(get(b"/"), WafResponse(200, "HTTP/1.1", (), b"fine"), 0.0) is PASS
+
+
+def test_matches_are_counted_per_rule() -> None:
+    """The metrics read them."""
+    inspector = Inspector(native(EVIL))
+
+    inspector.inspect_head(get(b"/?q=evil"), 0.0)
+
+    assert inspector.counts[7] == 1
+
+
+def test_what_warms_the_matchers_up_is_ordinary() -> None:
+    """A warm-up that is blocked would be a bad sign for the rules."""
+    for head, body in warm_up_requests():
+        inspector = embedded_inspector()
+        verdict = (
+            inspector.inspect_head(head, 0.0) if body is None else inspector.inspect_body(head, body, 0.0)
+        )
+        assert verdict.action == "pass", verdict.reason
+
+
+def test_a_selector_means_ids_and_tags() -> None:
+    """Exclusions name rules in both ways."""
+    rule = next(rule for rule in embedded().rules if rule.id == 101000)
+
+    assert selects(Selector(ranges=((101000, 101999),)), rule)
+    assert selects(Selector(tag=b"attack-sqli"), rule)
+    assert not selects(Selector(ranges=((1, 2),), tag=b"attack-xss"), rule)
