@@ -45,6 +45,11 @@ PAUSE_S: Mapping[Step, float] = {
 SPREAD = 0.6
 PAUSE_S_MAX = 15.0  # whoever puts the phone away for longer is no load
 
+# After a failure an app waits before it tries by itself: exponentially longer, with full jitter,
+# or a short outage becomes a long one (AWS, "Exponential Backoff And Jitter").
+SETBACK_S = 1.0
+SETBACK_S_MAX = 30.0
+
 PHRASES = (
     "on my way",
     "look at this",
@@ -62,6 +67,7 @@ class Person:
 
     def __init__(self, dice: Dice) -> None:
         self._dice = dice
+        self._setbacks = 0
         self.step: Step = "refresh"
 
     def move(self) -> Step:
@@ -78,6 +84,16 @@ class Person:
     def pause_s(self, pace: float = 1.0) -> float:
         """How long they look at what the current step brought."""
         return min(PAUSE_S_MAX, PAUSE_S[self.step] * exp(self._dice.gauss(0.0, SPREAD))) / pace
+
+    def setback(self) -> float:
+        """Something failed: how long the app waits before it tries again, in seconds."""
+        ceiling_s = min(SETBACK_S_MAX, SETBACK_S * 2.0 ** min(self._setbacks, 10))
+        self._setbacks += 1
+        return ceiling_s * (0.5 + self._dice.random() / 2)
+
+    def recover(self) -> None:
+        """It worked."""
+        self._setbacks = 0
 
     def phrase(self) -> str:
         """Something to write."""

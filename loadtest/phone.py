@@ -109,11 +109,13 @@ class Phone(CityPhone):
         self.reels: list[int] = []
         self.threads: list[str] = []
         self.logged_in = False
+        self.held_back_s = 0.0
         self._log_in()
 
     def wait_time(self) -> float:
-        """How long they look at the screen."""
-        return self.person.pause_s(self.settings.pace)
+        """How long they look at the screen; after a failure, how long the app holds still."""
+        waiting_s, self.held_back_s = self.held_back_s, 0.0
+        return waiting_s + self.person.pause_s(self.settings.pace)
 
     @task
     def live(self) -> None:
@@ -190,6 +192,7 @@ class Phone(CityPhone):
     ) -> dict[str, Any] | None:
         with self.client.request(method, path, name=name or path, json=json, catch_response=True) as reply:
             if reply.status_code != status:
+                self.held_back_s = max(self.person.setback(), _retry_after_s(reply.headers))
                 if reply.status_code == 401:
                     self.logged_in = False
                 if reply.status_code:
@@ -203,4 +206,11 @@ class Phone(CityPhone):
             if not isinstance(value, dict) or (wants and wants not in value):
                 reply.failure(f'{status}, but without "{wants}"')
                 return None
+            self.person.recover()
             return value
+
+
+def _retry_after_s(headers: Any) -> float:
+    # Seconds, as our edge says it; the other form, a date, is nobody's here (RFC 9110 section 10.2.3).
+    text = str((headers or {}).get("retry-after", ""))
+    return float(text) if text.isascii() and text.isdigit() else 0.0

@@ -6,7 +6,7 @@ from statistics import median
 
 import pytest
 
-from loadtest.person import NEXT, PAUSE_S, PAUSE_S_MAX, PHRASES, Person
+from loadtest.person import NEXT, PAUSE_S, PAUSE_S_MAX, PHRASES, SETBACK_S_MAX, Person
 
 
 def test_every_step_leads_on_and_none_is_a_trap() -> None:
@@ -40,6 +40,17 @@ def test_pauses_are_human() -> None:
     assert median(pauses) == pytest.approx(PAUSE_S["refresh"], rel=0.1)
     assert sum(pauses) / len(pauses) > median(pauses)
     assert median(hurried) == pytest.approx(median(pauses) / 2, rel=0.1)
+
+
+def test_failures_make_an_app_patient_and_success_forgets_them() -> None:
+    """Fifty phones that try again at once keep a login service from ever recovering."""
+    person = Person(random.Random(4))
+    waits = [person.setback() for _ in range(8)]
+    person.recover()
+
+    assert all(2**n / 2 <= wait <= 2**n for n, wait in enumerate(waits[:5]))
+    assert max(waits) <= SETBACK_S_MAX
+    assert person.setback() <= 1.0
 
 
 def test_the_same_dice_live_the_same_life() -> None:
