@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 SOURCES_MAX = 65536  # about 200 bytes of kernel memory each
 FORGET_S = 60
+SYN_ONLY = "tcp flags & (fin|syn|rst|ack) == syn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,9 @@ table inet {name} {{
   }}
   chain input {{
     type filter hook input priority -10; policy accept;
-    {family} daddr {guard.address} tcp dport {{ {ports} }} tcp flags & (fin|syn|rst|ack) == syn jump meter
+    {family} daddr {guard.address} tcp dport {{ {ports} }} {SYN_ONLY} jump per_source
   }}
-  chain meter {{
+  chain per_source {{
     update @sources {{ {source} {rate} }} counter name dropped drop
     counter name passed
   }}
