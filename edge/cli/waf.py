@@ -90,7 +90,7 @@ def tune(*, log: Path | None = None, hits_min: int = 3, most: int = 10) -> int:
     for proposal in proposals(_records(log), hits_min)[:most]:
         print(
             f"# rule {proposal.rule} on {proposal.variable} at {proposal.path}: "
-            f"{proposal.hits} hits of {proposal.clients} clients; {proposal.others} other hits of it would stay"
+            f"{proposal.hits} hits of {proposal.clients} clients; {proposal.others} other hits stay"
         )
         print(proposal.toml + "\n")
     return 0

@@ -1,0 +1,126 @@
+"""What does the firewall cost, beside libmodsecurity on the same machine?  [I/O]
+
+    python -m bench.waf_cost /usr/share/modsecurity-crs
+
+CPU time of one thread per request, minimum and median, for our engine (a head seen before, a head never seen,
+a form) and for Debian's libmodsecurity by ctypes with the same rules at paranoia 1.  Needs libmodsecurity3
+for the second half."""
+
+import ctypes
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from edge.l7.waf.inspector import Inspector
+from edge.l7.waf.load import load_ruleset, rule_files
+from edge.l7.waf.request import WafRequest
+from edge.l7.waf.ruleset import Settings
+
+ROUNDS = 300
+HEADERS = (
+    (b"host", b"i.edge.test"),
+    (b"user-agent", b"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"),
+    (b"accept", b"text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"),
+    (b"accept-language", b"en-GB,en;q=0.5"),
+    (b"accept-encoding", b"gzip, deflate, br"),
+    (b"referer", b"https://i.edge.test/feed"),
+    (b"cache-control", b"max-age=0"),
+    (b"sec-fetch-mode", b"navigate"),
+    (b"sec-fetch-site", b"same-origin"),
+    (b"sec-fetch-dest", b"document"),
+    (b"connection", b"keep-alive"),
+)
+
+
+def get(number: int) -> WafRequest:
+    cookie = (b"cookie", b"edge_session=eyJhbGciOiJFZERTQSJ9.%d.c2ln; theme=dark; lang=en" % number)
+    target = b"/feed/timeline?page=%d&size=20&q=hello+world&sort=recent" % number
+    return WafRequest("127.0.0.1", "GET", target, "HTTP/1.1", (*HEADERS, cookie))
+
+
+def form(number: int) -> tuple[WafRequest, bytes]:
+    body = b"name=Ada+Lovelace&email=ada%%40example.com&city=London&note=see+you+at+%d&age=36&ok=on" % number
+    about = (
+        (b"content-type", b"application/x-www-form-urlencoded"),
+        (b"content-length", b"%d" % len(body)),
+    )
+    return WafRequest("127.0.0.1", "POST", b"/post", "HTTP/1.1", HEADERS + about), body
+
+
+class ModSecurity:
+    """The few calls of libmodsecurity's C interface that one request takes."""
+
+    def __init__(self, files: list[Path]) -> None:
+        lib = self._lib = ctypes.CDLL("libmodsecurity.so.3")
+        pointer, text = ctypes.c_void_p, ctypes.c_char_p
+        lib.msc_init.restype = lib.msc_create_rules_set.restype = lib.msc_new_transaction.restype = pointer
+        lib.msc_rules_add_file.argtypes = [pointer, text, ctypes.POINTER(text)]
+        lib.msc_new_transaction.argtypes = [pointer, pointer, pointer]
+        lib.msc_process_connection.argtypes = [pointer, text, ctypes.c_int, text, ctypes.c_int]
+        lib.msc_process_uri.argtypes = [pointer, text, text, text]
+        lib.msc_add_n_request_header.argtypes = [pointer, text, ctypes.c_size_t, text, ctypes.c_size_t]
+        lib.msc_append_request_body.argtypes = [pointer, text, ctypes.c_size_t]
+        for name in ("msc_process_request_headers", "msc_process_request_body", "msc_transaction_cleanup"):
+            getattr(lib, name).argtypes = [pointer]
+        self._engine = lib.msc_init()
+        self._rules = lib.msc_create_rules_set()
+        error = text()
+        for file in files:
+            if lib.msc_rules_add_file(self._rules, str(file).encode(), ctypes.byref(error)) < 0:
+                raise SystemExit(f"libmodsecurity: {file}: {(error.value or b'').decode()}")
+
+    def inspect(self, head: WafRequest, body: bytes) -> None:
+        lib = self._lib
+        transaction = lib.msc_new_transaction(self._engine, self._rules, None)
+        lib.msc_process_connection(transaction, b"127.0.0.1", 40000, b"127.0.0.1", 80)
+        lib.msc_process_uri(transaction, head.target, head.method.encode(), b"1.1")
+        for name, value in head.headers:
+            lib.msc_add_n_request_header(transaction, name, len(name), value, len(value))
+        lib.msc_process_request_headers(transaction)
+        if body:
+            lib.msc_append_request_body(transaction, body, len(body))
+        lib.msc_process_request_body(transaction)
+        lib.msc_transaction_cleanup(transaction)
+
+
+def cost(name: str, act: Callable[[int], object], rounds: int = ROUNDS) -> None:
+    spent = []
+    for number in range(rounds):
+        began = time.thread_time()
+        act(number)
+        spent.append((time.thread_time() - began) * 1e6)
+    print(f"{name:42} min {min(spent):8.0f} us   median {statistics.median(spent):8.0f} us")
+
+
+def main(directory: Path) -> None:
+    """Print one line per engine and request."""
+    for label, sources, embedded in (("embedded rules", [], True), (directory.name, [directory], False)):
+        inspector = Inspector(load_ruleset(sources, Settings(), embedded=embedded))
+        for number in range(ROUNDS):  # the matchers build their automata on first sight
+            inspector.inspect_head(get(-number), 0.0)
+            inspector.inspect_body(*form(-number), 0.0)
+        gets = [get(number + 10_000) for number in range(ROUNDS)]
+        forms = [form(number + 10_000) for number in range(ROUNDS)]
+        inspector.inspect_head(gets[0], 0.0)
+        cost(f"{label}: GET seen before", lambda number: inspector.inspect_head(gets[0], 0.0))  # noqa: B023
+        cost(f"{label}: GET never seen", lambda number: inspector.inspect_head(gets[number], 0.0))  # noqa: B023
+        cost(f"{label}: form never seen", lambda number: inspector.inspect_body(*forms[number], 0.0))  # noqa: B023
+    with tempfile.TemporaryDirectory() as folder:
+        engine = Path(folder) / "engine.conf"
+        engine.write_text(
+            "SecRuleEngine On\nSecRequestBodyAccess On\n"
+            'SecAction "id:900990,phase:1,nolog,pass,setvar:tx.crs_setup_version=4280"\n'
+        )
+        try:
+            other = ModSecurity([engine, *(file for file in rule_files(directory) if file.suffix == ".conf")])
+        except OSError as error:
+            raise SystemExit(f"no libmodsecurity here: {error}") from None
+        cost("libmodsecurity: GET", lambda number: other.inspect(get(number), b""), 100)
+        cost("libmodsecurity: form", lambda number: other.inspect(*form(number)), 100)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
