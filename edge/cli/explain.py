@@ -14,6 +14,8 @@ from edge.phone.waterfall import waterfall
 
 app = cyclopts.App(name="explain", help="Tell one request's story in sentences.")
 app.command("edge.cli.explain_request:explain_request", name="request")
+app.command("edge.cli.explain_l4:flow", name="flow")
+app.command("edge.cli.explain_l4:drain", name="drain")
 
 
 @app.default
