@@ -178,8 +178,7 @@ class PhoneConnection:
         transport = self.transport
         transport.phase = IDLE
         transport.deadline = time.monotonic() + LINGER_S
-        while await transport.receive():
-            pass
+        await transport.discard()
 
     # -- one request ------------------------------------------------------------------
 

@@ -5,12 +5,14 @@ entry and an object, twice per request.  A worker reads from the same few socket
 for ever, so they are registered once, level-triggered, in an epoll of their own,
 and one task waits in Trio for that epoll.
 
-Measured on keep-alive HTTPS with 32 connections: see `docs/adr` on the hot path.
-The price is one more turn of Trio's loop between the kernel's event and the
-reader.
+While there is work the task does not go back to Trio's epoll at all, but looks
+into its own once in each turn of the loop, so that readers woken in one turn and
+the look for the next ones share it.  The price is one more turn between the
+kernel's event and the reader when the worker was asleep.
 
 A socket that has something to say while nobody reads it is taken out of the
-epoll until somebody does, or it would be reported for ever.
+epoll until somebody does, or it would be reported for ever.  A reader that was
+woken and has not had its turn yet is reported once more, which is forgiven.
 
 State: one entry per socket, owned by the worker.
 """
@@ -28,13 +30,14 @@ _EVENTS: Final = select.EPOLLIN | select.EPOLLRDHUP
 class Watch:
     """One socket that may be waited for by one task at a time."""
 
-    __slots__ = ("_descriptor", "_poller", "_ready", "_registered", "_task")
+    __slots__ = ("_descriptor", "_poller", "_ready", "_registered", "_task", "_woken")
 
     def __init__(self, poller: "Poller", descriptor: int) -> None:
         self._poller = poller
         self._descriptor = descriptor
         self._registered = False
         self._ready = False
+        self._woken = False
         self._task: trio.lowlevel.Task | None = None
 
     async def readable(self) -> None:
@@ -56,15 +59,20 @@ class Watch:
         return self._ready
 
     def event(self) -> bool:
-        """The kernel reports it; False: nobody waits, take it out."""
+        """The kernel reports it; True if that woke a reader."""
         task = self._task
-        if task is None:
+        if task is not None:
+            self._task = None
+            self._woken = True
+            trio.lowlevel.reschedule(task)
+            return True
+        if self._woken:
+            self._woken = False
+        else:
             self._ready = True
             self._registered = False
-            return False
-        self._task = None
-        trio.lowlevel.reschedule(task)
-        return True
+            self._poller.unregister(self._descriptor)
+        return False
 
     def wake(self) -> None:
         """Wake who waits, without there being anything to read."""
@@ -107,14 +115,16 @@ class Poller:
 
     async def run(self) -> None:
         """Wake readers until cancelled."""
-        watches = self._watches
+        watches, poll = self._watches, self._epoll.poll
         while True:
             await trio.lowlevel.wait_readable(self._epoll.fileno())
-            for descriptor, _ in self._epoll.poll(0, EVENTS_MAX):
-                if not watches[descriptor].event():
-                    self.unregister(descriptor)
-            # Those who were woken read in this turn; looking again before would report them twice.
-            await trio.lowlevel.checkpoint()
+            busy = True
+            while busy:
+                busy = False
+                for descriptor, _ in poll(0, EVENTS_MAX):
+                    busy |= watches[descriptor].event()
+                if busy:
+                    await trio.lowlevel.checkpoint()
 
     def close(self) -> None:
         """When all that was watched is closed: connections that end last still unregister here."""

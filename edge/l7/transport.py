@@ -216,6 +216,23 @@ class Transport:
         except (OSError, AttributeError, ValueError):
             pass
 
+    async def discard(self) -> None:
+        """Read on until the peer ends or the deadline passes, and forget it.
+
+        Below TLS: once our close_notify is out, OpenSSL takes whatever else comes for an
+        error, and closing with bytes unread would reset the connection.
+        """
+        while True:
+            try:
+                if not socket.socket.recv(self.sock, WRITE_BYTES):
+                    return
+            except BlockingIOError:
+                if self.expired:
+                    return
+                await self._watch.readable()
+            except OSError:
+                return
+
     def close(self) -> None:
         """Give the descriptor back; whoever waits on it is woken with `trio.ClosedResourceError`."""
         if self.sock.fileno() >= 0:

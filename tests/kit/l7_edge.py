@@ -193,9 +193,13 @@ def hello(body: bytes, *lines: bytes, status: bytes = b"200 OK") -> bytes:
 
 @asynccontextmanager
 async def running(
-    run_dir: Path, service: Service, change: Callable[[Config], Config] = lambda config: config
+    run_dir: Path,
+    service: Service,
+    change: Callable[[Config], Config] = lambda config: config,
+    *,
+    patience_s: float = 20.0,
 ) -> AsyncIterator[Edge]:
-    """A worker in front of `service`; ends with the block."""
+    """A worker in front of `service`; ends with the block, or after `patience_s` with an error."""
     copytree(_keys(), run_dir, dirs_exist_ok=True)
     async with trio.open_nursery() as nursery:
 
@@ -218,7 +222,7 @@ async def running(
         nursery.start_soon(worker.run)
         nursery.start_soon(l4.run)
         try:
-            with trio.fail_after(20):
+            with trio.fail_after(patience_s):
                 yield edge
         finally:
             for stream in edge.streams:
