@@ -21,15 +21,15 @@ SLACK_S = 1e-9
 class Gcra:
     """One rate, for any number of keys."""
 
-    __slots__ = ("_arrivals", "_burst", "_interval_s", "_keys_max", "_room_s", "forgotten_early")
+    __slots__ = ("_arrivals", "_burst", "_keys_max", "forgotten_early", "interval_s", "room_s")
 
     def __init__(self, rate_per_s: float, burst: int, keys_max: int = 100_000) -> None:
         assert rate_per_s > 0
         assert burst >= 1
         assert keys_max >= 1
-        self._interval_s = 1.0 / rate_per_s
+        self.interval_s = 1.0 / rate_per_s  # what one costs
+        self.room_s = burst / rate_per_s  # how far ahead a key may be
         self._burst = burst
-        self._room_s = burst / rate_per_s
         self._keys_max = keys_max
         self._arrivals: dict[str, float] = {}
         self.forgotten_early = 0
@@ -37,16 +37,21 @@ class Gcra:
     def __len__(self) -> int:
         return len(self._arrivals)
 
+    def ahead_s(self, key: str, now: float) -> float:
+        """How far `key` runs ahead of its rate; also when its burst will be whole again."""
+        ahead = self._arrivals.get(key, 0.0) - now
+        return ahead if ahead > 0.0 else 0.0
+
     def wait_s(self, key: str, now: float) -> float:
         """How long until `key` may do one more: 0.0 if it may at once.  Spends nothing."""
-        arrival = self._arrivals.get(key, 0.0)
-        if arrival <= now:
-            return 0.0
-        wait = arrival + self._interval_s - self._room_s - now
+        wait = self.ahead_s(key, now) + self.interval_s - self.room_s
         return wait if wait > SLACK_S else 0.0
 
-    def spend(self, key: str, now: float, amount: float = 1.0) -> None:
-        """Count `amount` as done, granted or not: what others granted to the same key also counts."""
+    def spend(self, key: str, now: float, amount: float = 1.0) -> float:
+        """Count `amount` as done, granted or not, since what others granted to the same key also counts.
+
+        Returns how far `key` is ahead now.
+        """
         arrivals = self._arrivals
         arrival = arrivals.get(key)
         if arrival is None:
@@ -55,7 +60,8 @@ class Gcra:
             arrival = now
         elif arrival < now:
             arrival = now
-        arrivals[key] = arrival + self._interval_s * amount
+        arrivals[key] = arrival = arrival + self.interval_s * amount
+        return arrival - now
 
     def take(self, key: str, now: float) -> float:
         """Do one more if it may: 0.0 and it is spent, or the wait in seconds and nothing is."""
@@ -66,14 +72,7 @@ class Gcra:
 
     def remaining(self, key: str, now: float) -> int:
         """How many more at once."""
-        ahead = self._arrivals.get(key, 0.0) - now
-        if ahead <= 0.0:
-            return self._burst
-        return max(0, int((self._room_s - ahead + SLACK_S) / self._interval_s))
-
-    def full_in_s(self, key: str, now: float) -> float:
-        """When the whole burst is there again, if nothing more is spent."""
-        return max(0.0, self._arrivals.get(key, 0.0) - now)
+        return max(0, int((self.room_s - self.ahead_s(key, now) + SLACK_S) / self.interval_s))
 
     def _make_room(self, now: float) -> None:
         # A dict remembers the order of insertion.  Busy keys that are met on the way go to

@@ -39,7 +39,7 @@ KEYS_WAITING_MAX: Final = 10_000
 class Spends(Protocol):
     """What takes note of others' grants: `edge.common.gcra.Gcra`."""
 
-    def spend(self, key: str, now: float, amount: float = 1.0) -> None:
+    def spend(self, key: str, now: float, amount: float = 1.0) -> float:
         """Count `amount` as done."""
 
 
@@ -51,13 +51,13 @@ class SharedLimits:
         self._tables = dict(tables)
         self._waiting: dict[str, dict[str, int]] = {name: {} for name in tables}
         self._workers = 1
-        self._linked = False
         self.price = 1  # what one request costs now
+        self.listened = False  # is there anybody to tell?
         self.dropped = 0
         self.heard = 0
 
     def granted(self, limit: str, key: str) -> None:
-        """This worker let one more of `key` pass."""
+        """This worker let one more of `key` pass; to be called only while `listened`."""
         waiting = self._waiting[limit]
         if key in waiting:
             waiting[key] += 1
@@ -69,18 +69,19 @@ class SharedLimits:
     def neighbours(self, workers: int, linked: bool) -> None:
         """So many workers are in the POP, and the hub is or isn't there to hear of them."""
         self._workers = max(1, workers)
-        self._linked = linked
         self.price = 1 if linked else self._workers
+        self.listened = linked and self._workers > 1
+        if not self.listened:
+            # Old grants told to a hub that comes back would be counted twice.
+            for waiting in self._waiting.values():
+                waiting.clear()
 
     def report(self) -> dict[str, dict[str, int]] | None:
-        """What the others do not know yet, busiest keys first; None when there is nothing or nobody."""
+        """What the others do not know yet, busiest keys first; None when there is nothing."""
         told: dict[str, dict[str, int]] = {}
         room = KEYS_PER_REPORT_MAX
         for limit, waiting in self._waiting.items():
-            if not self._linked or self._workers == 1:
-                # Nobody listens; old grants told to a hub that comes back would be counted twice.
-                waiting.clear()
-            elif len(waiting) <= room:
+            if len(waiting) <= room:
                 if waiting:
                     told[limit], self._waiting[limit] = waiting, {}
                     room -= len(waiting)

@@ -40,7 +40,7 @@ def test_what_others_granted_counts_too() -> None:
 
     assert limit.remaining("ada", 0.0) == 0
     assert abs(limit.wait_s("ada", 0.0) - 0.4) < 1e-9
-    assert abs(limit.full_in_s("ada", 0.0) - 0.8) < 1e-9
+    assert abs(limit.ahead_s("ada", 0.0) - 0.8) < 1e-9
 
 
 def test_a_million_forged_keys_do_not_grow_the_table_or_free_a_busy_one() -> None:

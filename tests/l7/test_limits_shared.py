@@ -21,7 +21,8 @@ class Worker:
     def ask(self, now: float) -> None:
         if self.table.wait_s("key", now) == 0.0:
             self.table.spend("key", now, self.shared.price)
-            self.shared.granted("global", "key")
+            if self.shared.listened:
+                self.shared.granted("global", "key")
             self.granted.append(now)
 
 
@@ -97,11 +98,15 @@ def test_nothing_is_said_where_nobody_listens() -> None:
     """A single worker's limit is exact, and a hub that comes back hears no old news."""
     alone, unlinked = SharedLimits({"s": Gcra(1, 1)}), SharedLimits({"s": Gcra(1, 1)})
     alone.neighbours(1, True)
-    unlinked.neighbours(4, False)
-    for shared in (alone, unlinked):
-        shared.granted("s", "k")
-    assert (alone.report(), unlinked.report()) == (None, None)
     unlinked.neighbours(4, True)
+    unlinked.granted("s", "old news")
+
+    unlinked.neighbours(4, False)
+    without = (alone.listened, unlinked.listened)
+    unlinked.neighbours(4, True)
+
+    assert without == (False, False)
+    assert unlinked.listened
     assert unlinked.report() is None
 
 

@@ -33,6 +33,7 @@ BAD_REMEMBERED_MAX: Final = 2048
 REVOKED_MAX: Final = 100_000
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110 section 9.2.1
+_LOOKED_AT: Final = frozenset({b"cookie", b"authorization", b"upgrade"})
 _TWICE: Final = b"\x00"  # no cookie value: the name was sent twice
 
 
@@ -73,7 +74,7 @@ class Auth:
         policy = "required" if route is None else route.config.auth
         if policy == "public":
             return CONTINUE
-        token, by_cookie = self._credentials(request)
+        token, by_cookie, tunnel = self._credentials(request)
         if token is None:
             return CONTINUE if policy == "optional" else _login_needed("no session", b"")
         outcome = self._look_up(token, unix_now)
@@ -81,7 +82,7 @@ class Auth:
             request.note("auth", "%s", outcome)
             return CONTINUE if policy == "optional" else _login_needed(str(outcome), b"invalid_token")
         assert isinstance(outcome, Login)
-        if by_cookie and (request.method not in _SAFE or request.header(b"upgrade") is not None):
+        if by_cookie and (tunnel or request.method not in _SAFE):
             foreign = _foreign(request)
             if foreign:
                 return Answer(
@@ -92,18 +93,26 @@ class Auth:
         request.upstream_lines += outcome.upstream_line
         return CONTINUE
 
-    def _credentials(self, request: Request) -> tuple[bytes | None, bool]:
-        """The token, and whether a cookie brought it.  `Authorization` is deliberate, so it goes first."""
+    def _credentials(self, request: Request) -> tuple[bytes | None, bool, bool]:
+        """The token, whether a cookie brought it, and whether a tunnel is asked for.
+
+        `Authorization` is deliberate, so it goes before a cookie.
+        """
         cookies: bytes | None = None
         bearer: bytes | None = None
+        tunnel = False
         for name, value in request.headers:
+            if name not in _LOOKED_AT:
+                continue
             if name == b"cookie":
                 cookies = value if cookies is None else cookies + b"; " + value
-            elif name == b"authorization" and value[:7].lower() == b"bearer ":
+            elif name == b"upgrade":
+                tunnel = True
+            elif value[:7].lower() == b"bearer ":
                 bearer = value[7:].strip() if bearer is None else _TWICE
         if bearer is not None:
-            return bearer, False
-        return (None if cookies is None else find_cookie(cookies, self._cookie)), True
+            return bearer, False, tunnel
+        return (None if cookies is None else find_cookie(cookies, self._cookie)), True, tunnel
 
     def _look_up(self, token: bytes, unix_now: float) -> Login | str:
         """The login behind `token`, or why it does not count."""

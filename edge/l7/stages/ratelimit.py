@@ -19,7 +19,7 @@ from math import ceil
 from typing import Final
 
 from edge.common.config import LimitConfig
-from edge.common.gcra import Gcra
+from edge.common.gcra import SLACK_S, Gcra
 from edge.l7.limits_shared import SharedLimits
 from edge.l7.request import Request
 from edge.l7.route import Route
@@ -30,16 +30,19 @@ PROBLEM_TYPE: Final = "https://iana.org/assignments/http-problem-types#quota-exc
 _SUBSCRIBER_BITS: Final = 64
 _PREFIXES_MAX: Final = 4096
 _BANS_WAITING_MAX: Final = 256
+_PLANS_MAX: Final = 20_000  # routes of earlier configurations stay until then
 
 
 class _Limit:
     """One limit, ready to be asked."""
 
-    __slots__ = ("config", "label", "offenders", "policy", "shared", "table")
+    __slots__ = ("ahead_max", "config", "label", "offenders", "policy", "shared", "table")
 
     def __init__(self, config: LimitConfig) -> None:
         self.config = config
         self.table = Gcra(config.rate_per_s, config.burst, config.keys_max)
+        # Who is further ahead than this would be too far ahead after one more.
+        self.ahead_max = self.table.room_s - self.table.interval_s + SLACK_S
         self.shared = config.scope == "pop"
         self.offenders = Offenders(config.ban_after, config.ban_s)
         self.label = f'"{config.name}"'.encode()
@@ -49,12 +52,25 @@ class _Limit:
         self.policy = b"%b;q=%d;w=%d" % (self.label, quota, window_s)
 
 
+class _Plan:
+    """The limits that hold for one route, with or without an account, and their header lines."""
+
+    __slots__ = ("limits", "lines", "policy")
+
+    def __init__(self, limits: tuple[_Limit, ...]) -> None:
+        self.limits = limits
+        self.policy = b", ".join(limit.policy for limit in limits)
+        states = b", ".join(limit.label + b";r=%d;t=%d" for limit in limits)
+        # A template for one `%`: the values are what remains and the seconds, of each in turn.
+        self.lines = b"ratelimit-policy: " + self.policy + b"\r\nratelimit: " + states + b"\r\n"
+
+
 class RateLimits:
     """The stage: lets pass and charges, or answers 429."""
 
     def __init__(self, configs: tuple[LimitConfig, ...]) -> None:
         self._limits = {config.name: _Limit(config) for config in configs}
-        self._plans: dict[Route | None, tuple[tuple[_Limit, ...], bytes]] = {}
+        self._plans: dict[tuple[Route | None, bool], _Plan] = {}
         self._prefixes: dict[str, str] = {}
         self.shared = self._share()
         self.bans: deque[tuple[str, float]] = deque(maxlen=_BANS_WAITING_MAX)  # source, seconds: for L4
@@ -75,50 +91,56 @@ class RateLimits:
 
     def __call__(self, request: Request, now: float, unix_now: float) -> Answer | None:
         """Ask all limits, then charge all."""
-        limits, policy = self._plans.get(request.route) or self._plan(request.route)
+        plan = self._plans.get((request.route, request.account is not None)) or self._plan(request)
+        limits = plan.limits
         if not limits:
             return CONTINUE
-        keys: list[tuple[_Limit, str]] = []
+        keys: list[str] = []
         for limit in limits:
             key = self._key(limit.config.key, request)
-            if not key:
-                continue
-            wait_s = limit.table.wait_s(key, now)
-            if wait_s:
-                return self._refuse(request, limit, key, wait_s, policy, now)
-            keys.append((limit, key))
+            ahead = limit.table.ahead_s(key, now)
+            if ahead > limit.ahead_max:
+                return self._refuse(request, limit, key, ahead, plan, now)
+            keys.append(key)
         shared = self.shared
-        states = []
-        for limit, key in keys:
+        values: list[int] = []
+        for limit, key in zip(limits, keys, strict=True):
             table = limit.table
             if limit.shared:
-                table.spend(key, now, shared.price)
-                shared.granted(limit.config.name, key)
+                ahead = table.spend(key, now, shared.price)
+                if shared.listened:
+                    shared.granted(limit.config.name, key)
             else:
-                table.spend(key, now)
-            states.append(
-                b"%b;r=%d;t=%d" % (limit.label, table.remaining(key, now), _seconds(table, key, now))
-            )
-        if states:
-            request.reply_lines += policy + b"ratelimit: " + b", ".join(states) + b"\r\n"
+                ahead = table.spend(key, now)
+            values.append(max(0, int((table.room_s - ahead + SLACK_S) / table.interval_s)))
+            values.append(ceil(ahead))
+        request.reply_lines += plan.lines % tuple(values)
         return CONTINUE
 
-    def _plan(self, route: Route | None) -> tuple[tuple[_Limit, ...], bytes]:
+    def _plan(self, request: Request) -> _Plan:
+        route = request.route
         names = route.config.limits if route is not None else None
-        chosen = tuple(limit for name, limit in self._limits.items() if names is None or name in names)
-        line = b"ratelimit-policy: " + b", ".join(limit.policy for limit in chosen) + b"\r\n"
-        if len(self._plans) > 20_000:  # routes of earlier configurations
+        missing = {"account"} if request.account is None else set()
+        if route is None:
+            missing.add("route")
+        chosen = tuple(
+            limit
+            for name, limit in self._limits.items()
+            if (names is None or name in names) and limit.config.key not in missing
+        )
+        if len(self._plans) >= _PLANS_MAX:
             self._plans.clear()
-        self._plans[route] = chosen, line
-        return chosen, line
+        plan = self._plans[route, request.account is not None] = _Plan(chosen)
+        return plan
 
     def _key(self, kind: str, request: Request) -> str:
         if kind == "source":
             source = request.source
             return source if ":" not in source else self._prefix(source)
         if kind == "account":
-            return "" if request.account is None else str(request.account)
-        return "" if request.route is None else request.route.name
+            return str(request.account)
+        assert request.route is not None, "without a route no limit per route is planned"
+        return request.route.name
 
     def _prefix(self, source: str) -> str:
         known = self._prefixes.get(source)
@@ -129,19 +151,20 @@ class RateLimits:
         return known
 
     def _refuse(
-        self, request: Request, limit: _Limit, key: str, wait_s: float, policy: bytes, now: float
+        self, request: Request, limit: _Limit, key: str, ahead_s: float, plan: _Plan, now: float
     ) -> Answer:
         name = limit.config.name
         self.refused[name] += 1
         if limit.offenders.strike(request.source, now):
             self.bans.append((request.source, limit.config.ban_s))
-        state = b"%b;r=0;t=%d" % (limit.label, _seconds(limit.table, key, now))
+        wait_s = ahead_s + limit.table.interval_s - limit.table.room_s
+        state = b"%b;r=0;t=%d" % (limit.label, ceil(ahead_s))
         return Answer(
             status=429,
             reason="RL",
             detail=f"Too many requests: wait {ceil(wait_s)} s.",
             why=f"ratelimit: {name} of {limit.config.key} {key} is spent for {wait_s:.3f} s",
-            headers=((b"ratelimit-policy", policy[18:-2]), (b"ratelimit", state)),
+            headers=((b"ratelimit-policy", plan.policy), (b"ratelimit", state)),
             retry_after_s=wait_s,
             problem_type=PROBLEM_TYPE,
         )
@@ -160,7 +183,3 @@ def subscriber(source: str) -> str:
         return str(address.ipv4_mapped)
     network = int(address) >> _SUBSCRIBER_BITS << _SUBSCRIBER_BITS
     return f"{IPv6Address(network)}/{_SUBSCRIBER_BITS}"
-
-
-def _seconds(table: Gcra, key: str, now: float) -> int:
-    return ceil(table.full_in_s(key, now))

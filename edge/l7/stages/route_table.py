@@ -37,6 +37,7 @@ class Line:
     route: Route
     match: Match
     plain: bool  # asks for nothing besides host and path
+    choice: "Choice"  # of this line; made once, since it is asked for with every request
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ class RouteTable:
         for rank, number in enumerate(order):
             config = configs[number]
             match = Match(config)
-            line = Line(rank, make_route(config), match, match.asks_nothing())
+            route = make_route(config)
+            line = Line(rank, route, match, match.asks_nothing(), Choice(route))
             self.lines.append(line)
             _add(self._index_of(config.host.lower()), config, line)
         for index in (self._any, *self._hosts.values(), *self._wildcards.values()):
@@ -71,16 +73,14 @@ class RouteTable:
 
     def find(self, request: Request) -> Choice:
         """The first line that fits `request`."""
-        allow: set[str] = set()
+        allow: frozenset[str] = frozenset()
         for line in self.candidates(request.host, request.path):
-            if line.plain:
-                return Choice(line.route)
-            misfit = line.match.misfit(request)
+            misfit = "" if line.plain else line.match.misfit(request)
             if not misfit:
-                return Choice(line.route)
+                return line.choice
             if misfit == "method":
                 allow |= line.match.methods
-        return Choice(None, frozenset(allow)) if allow else _NOTHING
+        return Choice(None, allow) if allow else _NOTHING
 
     def candidates(self, host: str, path: str) -> list[Line]:
         """The lines whose host and path fit, best first."""
