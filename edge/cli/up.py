@@ -82,6 +82,7 @@ def _welcome(config: Config, run_dir: Path, took_s: float) -> str:
     for pop in config.pops():
         found = places.get(f"l4-{pop.name}-a", {})
         lines.append(f"  {pop.name:<8} https://{found.get('https', '?')}  http://{found.get('http', '?')}")
+    lines += _console(places.get("console", {}).get("console", ""), run_dir)
     lines += [
         f"  trust    {run_dir / 'ca.pem'}",
         "",
@@ -91,3 +92,11 @@ def _welcome(config: Config, run_dir: Path, took_s: float) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _console(address: str, run_dir: Path) -> list[str]:
+    token_file = run_dir / "console.token"
+    if not address or not token_file.exists():
+        return []
+    # Behind the #, where no browser sends it to anybody and no log ever sees it.
+    return [f"  console  http://{address}/#token={token_file.read_text().strip()}"]
