@@ -67,7 +67,8 @@ def _control(config: Config) -> tuple[Spec, ...]:
 
 def _dns(config: Config) -> tuple[Spec, ...]:
     host, port = split_address(config.dns.listen)
-    sockets = (Listen("udp", "udp", host, port), Listen("tcp", "tcp", host, port, backlog=128))
+    # TCP first: with port 0 the other follows, and TCP's ports are the scarcer ones.
+    sockets = (Listen("tcp", "tcp", host, port, backlog=128), Listen("udp", "udp", host, port))
     return tuple(
         Spec(f"dns-{n + 1}", "dns", "edge.dns.worker:serve", index=n, listen=sockets)
         for n in range(config.dns.workers)
