@@ -101,7 +101,7 @@ def _title(span: Span) -> str:
 def _rows(node: Node, depth: int, tree: Tree, path: Path, with_stages: bool) -> Iterator[Row]:
     shown = _callee(node) or node
     yield _row(node, shown, depth, tree, path)
-    stages = [] if with_stages else [child for child in shown.children if _is_passing_stage(child)]
+    stages = [] if with_stages else passing_stages(shown)
     if stages:
         yield _stages_row(stages, depth + 1, tree.root, path)
     for child in shown.children:
@@ -119,6 +119,11 @@ def _callee(node: Node) -> Node | None:
     if node.span.kind == CLIENT and len(node.children) == 1 and node.children[0].span.kind == SERVER:
         return node.children[0]
     return None
+
+
+def passing_stages(node: Node) -> list[Node]:
+    """The stages below `node` that let the request pass: one row, or one note, for all of them."""
+    return [child for child in node.children if _is_passing_stage(child)]
 
 
 def _is_passing_stage(node: Node) -> bool:
@@ -152,7 +157,7 @@ def _row(node: Node, shown: Node, depth: int, tree: Tree, path: Path) -> Row:
         tone=_tone(root, shown),
         why=" · ".join(dict.fromkeys(part for part in why if part)),
         error=shown.span.error or node.span.error,
-        key=title if is_phase(shown) else f"{shown.span.service} {shown.span.name}",
+        key=title if is_phase(shown) else _key(shown.span),
         span_id=shown.span.span_id,
         span_name=shown.span.name,
         source=source_of(shown.span),
@@ -192,6 +197,13 @@ def _label(root: Node, node: Node) -> tuple[str, str]:
     if span.kind == CLIENT:
         return "→ " + (_text(span, "service.peer.name") or _text(span, "server.address")), span.name
     return span.instance or span.service, span.name.removeprefix(STAGE_PREFIX)
+
+
+def _key(span: Span) -> str:
+    if span.kind == CLIENT:
+        # Which copy was asked is what two traces may differ in; "feed-2" is a copy of "feed".
+        return f"{span.service} → {_text(span, 'service.peer.name').rstrip('0123456789').rstrip('-')}"
+    return f"{span.service} {span.name}"
 
 
 def _tone(root: Node, node: Node) -> Tone:
