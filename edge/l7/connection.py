@@ -30,6 +30,7 @@ from edge.l7.transport import (
     HEAD,
     IDLE,
     UPSTREAM,
+    WRITE,
     PeerGone,
     Transport,
 )
@@ -115,6 +116,13 @@ class PhoneConnection:
             self.channel.expire()
         else:
             self.transport.expire()
+
+    def cut_if_slow(self, now: float) -> None:
+        """Once a second: end it if the phone has an answer to read and hardly reads."""
+        transport = self.transport
+        if transport.phase in (WRITE, IDLE) and transport.reads_too_slowly(now):
+            transport.phase = WRITE
+            transport.expire()
 
     def unix_now(self) -> float:
         """Seconds since 1970."""
@@ -217,6 +225,7 @@ class PhoneConnection:
                 expect=head.expect_continue,
                 bytes_max=l7.body_bytes_max,
                 rate_min=l7.body_rate_min_bytes_per_s,
+                pause_max_s=l7.body_timeout_s,
             )
             self._buffer = b""
         bytes_out = self.transport.bytes_out

@@ -77,7 +77,8 @@ async def exchange(
     if reply.status == 101:
         if not head.upgrade:
             raise Failure("UPE", "the service switched protocols unasked", sent=True)
-        await tunnel(phone, phone.reply_head(request, reply, b"", attempt, upgrade=True), channel, rest)
+        switched = phone.reply_head(request, reply, b"", attempt, upgrade=True)
+        await tunnel(phone, switched, channel, rest, reply.upgrade)
         return False
     fetch = request.fetch
     if fetch is not None:

@@ -35,6 +35,7 @@ class PhoneBody:
         expect: bool,
         bytes_max: int,
         rate_min: float,
+        pause_max_s: float,
     ) -> None:
         self._transport = transport
         self._reader: Body = ChunkedBody() if length == CHUNKED else LengthBody(length)
@@ -42,6 +43,7 @@ class PhoneBody:
         self._expect = expect and not buffer
         self._bytes_max = bytes_max
         self._rate_min = rate_min
+        self._pause_max_s = pause_max_s  # who was quick at first may not rest on that for long
         self._ready: list[bytes] = []
         self._start_s = 0.0
         self._held_bytes_max = HELD_BYTES_MAX
@@ -120,7 +122,8 @@ class PhoneBody:
                 self._expect = False
                 await transport.send(CONTINUE_100)
         transport.phase = BODY
-        transport.deadline = self._start_s + GRACE_S + self.bytes_read / self._rate_min
+        average = self._start_s + GRACE_S + self.bytes_read / self._rate_min
+        transport.deadline = min(average, now + self._pause_max_s)
         data = await transport.receive()
         if not data:
             if transport.expired:

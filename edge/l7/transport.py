@@ -11,10 +11,11 @@ of file and finds `expired` set; a writer is woken by shutting the socket.  So a
 deadline costs one assignment and no cancel scope.
 """
 
+import fcntl
 import math
 import socket
 import ssl
-import time
+import struct
 from collections.abc import Callable
 from typing import Final
 
@@ -27,10 +28,11 @@ TLS_READ_BYTES: Final = 16 * 1024
 # What one write call may hold.  Larger writes would make OpenSSL encrypt all of it before the peer has
 # read any, and hide from the deadline walker whether the peer reads at all.
 WRITE_BYTES: Final = 64 * 1024
-# How long a peer may read nothing at all, and how fast it has to be on average beyond that.
-# Apache's mod_reqtimeout has both numbers for requests; nobody has them for answers.
-WRITE_GRACE_S: Final = 10.0
-WRITE_RATE_MIN_BYTES_PER_S: Final = 500.0
+# A peer has to take at least this much in each window; the rate is Apache mod_reqtimeout's MinRate for
+# requests.  Nobody has it for answers, so slow readers hold on to HAProxy and nginx for ever.
+READ_WINDOW_S: Final = 10.0
+READ_RATE_MIN_BYTES_PER_S: Final = 500.0
+_SIOCOUTQ: Final = 0x5411  # linux/sockios.h: bytes sent or to be sent that the peer has not acknowledged
 
 # What we wait for; the walker's table of patience.
 IDLE, HEAD, BODY, WRITE, UPSTREAM, HANDSHAKE, TUNNEL = (
@@ -51,6 +53,7 @@ class Transport:
     __slots__ = (
         "_read",
         "_rest",
+        "_taken",
         "_watch",
         "_write",
         "bytes_in",
@@ -73,6 +76,7 @@ class Transport:
         self.bytes_in = 0
         self.bytes_out = 0
         self._rest: tuple[bytes, int, OSError | None] = _NOTHING
+        self._taken: tuple[float, int] | None = None  # when we began to look, and what had been taken then
         self._watch = poller.watch(sock.fileno())
         self._read: Callable[[int], bytes] = sock.recv
         self._write: Callable[[bytes | memoryview], int] = sock.send
@@ -165,9 +169,8 @@ class Transport:
             raise PeerGone from broken
         data = memoryview(whole)
         self.phase = WRITE
-        start = time.monotonic()
+        self.deadline = math.inf  # whether the peer reads is told by `reads_too_slowly`
         while sent < len(data):
-            self.deadline = start + WRITE_GRACE_S + sent / WRITE_RATE_MIN_BYTES_PER_S
             try:
                 count = self._write(data[sent : sent + WRITE_BYTES])
             except (BlockingIOError, ssl.SSLWantWriteError):
@@ -184,6 +187,29 @@ class Transport:
         """All of `data`.  Raises `PeerGone`."""
         if not self.send_now(data):
             await self.send_rest()
+
+    def reads_too_slowly(self, now: float) -> bool:
+        """Has the peer, with something to read, taken too little of it?  To be asked about once a second.
+
+        Asks the kernel what was acknowledged; that `send` succeeds only says that there
+        was room in a buffer of megabytes.
+        """
+        try:
+            raw = fcntl.ioctl(self.sock.fileno(), _SIOCOUTQ, bytes(4))
+        except OSError:
+            return False
+        waiting: int = struct.unpack("i", raw)[0]
+        if not waiting:
+            self._taken = None
+            return False
+        taken = self.bytes_out - waiting
+        if self._taken is None:
+            self._taken = (now, taken)
+        elif now - self._taken[0] >= READ_WINDOW_S:
+            if taken - self._taken[1] < READ_RATE_MIN_BYTES_PER_S * READ_WINDOW_S:
+                return True
+            self._taken = (now, taken)
+        return False
 
     def expire(self) -> None:
         """The deadline has passed: wake who waits on this socket, with an end of file."""

@@ -49,6 +49,8 @@ from edge.l7.verdict import Answer
 
 # Deadlines are in seconds; a quarter of one is precise enough and costs 0.3 ms for 5,000 connections.
 WALK_S: Final = 0.25
+# How often we look who does not read: one system call per idle connection, so not at each walk.
+SLOW_LOOK_S: Final = 1.0
 # Traces that somebody will want to see: slow, failed, or asked for with `edge-trace: 1`.
 KEPT_MAX: Final = 1024
 # Requests that may wait for the log and the counters between two walks.
@@ -89,6 +91,7 @@ class Worker:
         self.kept = Ring(KEPT_MAX)
         self.log = AccessLog(process.run_dir, self.name, process.pop, self.config.access_log)
         self.receiver = HandoverReceiver(process.run_dir / "l7" / f"{self.name}.sock", self.take, process.log)
+        self._looked_at = 0.0
         self._finished: list[Record] = []
         self.unix_offset = 0.0
         self._waits: dict[int, trio.Event] = {}
@@ -197,6 +200,10 @@ class Worker:
         expired = [one for one in self.connections if one.transport.deadline <= now]
         for connection in expired:
             connection.expire()
+        if now - self._looked_at >= SLOW_LOOK_S:
+            self._looked_at = now
+            for connection in list(self.connections):
+                connection.cut_if_slow(now)
         # Wall clock without a call per request; four corrections a second follow any step of the clock.
         self.unix_offset = time.time() - now
         # RFC 9110 section 5.6.7; `formatdate` would cost more than the rest of an answer.

@@ -290,10 +290,12 @@ async def test_who_sends_too_slowly_is_told_and_cut(
         assert await phone.ended()
 
 
-async def test_who_does_not_read_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A slow reader holds a service's connection and our memory; none of the big proxies limits it."""
-    monkeypatch.setattr("edge.l7.transport.WRITE_GRACE_S", 0.2)
-    service = Script(lambda head, _: hello(b"x" * 30_000_000))
+@pytest.mark.parametrize("size", [30_000_000, 1_000_000])
+async def test_who_does_not_read_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """A slow reader holds our memory or, when all of it fits there, the kernel's; no big proxy limits it."""
+    monkeypatch.setattr("edge.l7.transport.READ_WINDOW_S", 0.1)
+    monkeypatch.setattr("edge.l7.worker.SLOW_LOOK_S", 0.05)
+    service = Script(lambda head, _: hello(b"x" * size))
 
     async with running(tmp_path, service) as edge:
         phone = await edge.phone()
@@ -318,7 +320,7 @@ async def test_a_failed_handshake_sends_its_alert(tmp_path: Path) -> None:
     async with running(tmp_path, Script()) as edge:
         old = ssl.create_default_context(cafile=str(edge.ca))
         old.set_ciphers("ALL:@SECLEVEL=0")
-        with pytest.warns(DeprecationWarning):
+        with pytest.warns(DeprecationWarning, match="TLSv1_1"):
             old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
         with pytest.raises(trio.BrokenResourceError) as caught:
             await edge.phone(context=old)
@@ -376,3 +378,31 @@ async def test_a_websocket_is_two_pipes(tmp_path: Path) -> None:
 
     assert b"upgrade: websocket" in seen[0]
     assert b"connection: upgrade" in seen[0]
+
+
+async def test_a_drain_tells_a_websocket_that_it_goes_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Close code 1001, on both sides, after the grace; the phone comes back elsewhere at once."""
+    heard: list[bytes] = []
+
+    async def service(stream: trio.SocketStream) -> None:
+        if (await stream.receive_some(5000)).startswith(b"GET /healthz"):
+            return
+        await stream.send_all(
+            b"HTTP/1.1 101 x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x81\x02hi"
+        )
+        while data := await stream.receive_some(5000):
+            heard.append(data)
+
+    async with running(tmp_path, service) as edge:
+        edge.process.drain_s = 0.6
+        phone = await edge.phone()
+        assert (await phone.get("/ws", "Connection: Upgrade", "Upgrade: websocket")).status == 101
+        assert await phone.exactly(4) == b"\x81\x02hi"
+        edge.process.drain()
+        assert await phone.exactly(4) == b"\x88\x02\x03\xe9"
+        assert await phone.ended()
+        await trio.sleep(0.05)
+
+    assert heard == [b"\x88\x82edge" + bytes((0x03 ^ ord("e"), 0xE9 ^ ord("d")))]
