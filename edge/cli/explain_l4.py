@@ -22,8 +22,9 @@ def flow(source: str) -> None:
     if "error" in told[0]:
         raise CommandRefused(told[0]["error"])
     for answer in sorted(told, key=lambda answer: (answer["role"], answer["name"])):
-        for line in flow_lines(answer, address):
-            print(line)
+        # A standby accepts nothing; it matters for what it accepted while it was active.
+        if answer["role"] == "active" or answer["open"]:
+            print("\n".join(flow_lines(answer, address)))
 
 
 def flow_lines(answer: dict[str, Any], source: str) -> list[str]:
@@ -31,6 +32,8 @@ def flow_lines(answer: dict[str, Any], source: str) -> list[str]:
     lines = [f"{answer['name']} ({answer['role']}, {answer['policy']}, {answer['mood']})"]
     for held in answer["open"]:
         lines.append(f"  open: port {held['port']} at {held['worker']} for {held['for_s']:.1f} s")
+    if answer["role"] != "active":
+        return lines
     if answer["banned"]:
         lines.append(f"  {source} is banned: it would be refused")
         return lines
@@ -44,10 +47,9 @@ def flow_lines(answer: dict[str, Any], source: str) -> list[str]:
     elif answer["depends_on_source"]:
         lines.append(f"  would go to {answer['choice']}: {answer['why']}")
     else:
-        names = ", ".join(answer["candidates"])
         lines.append(
-            f"  would go to one of {names}: {answer['policy']} does not look at the source"
-            f" (now it would be {answer['choice']}: {answer['why']})"
+            f"  now it would go to {answer['choice']} of {', '.join(sorted(answer['candidates']))}: "
+            f"{answer['why']} ({answer['policy']} does not look at the source)"
         )
     return lines
 
@@ -66,7 +68,7 @@ def drain_lines(answers: list[dict[str, Any]], target: str) -> list[str]:
     """What all L4s of the worker's POP say, in sentences."""
     # Both L4s of a pair see the same worker; its own count is the whole truth.
     busiest = max(answers, key=lambda answer: answer["open"])
-    lines = [f"{target} holds {busiest['open']} live connections; they stay with it until they end"]
+    lines = [f"{target} holds {busiest['open']} live connection(s); they stay with it until they end"]
     for answer in sorted(answers, key=lambda answer: answer["name"]):
         lines.append(f"  {answer['live_here']} of them came through {answer['name']} ({answer['role']})")
     weights = busiest["weights"]

@@ -21,6 +21,7 @@ State: one `Worker` each, the table, the admission; owned by the engine's task.
 """
 
 from collections.abc import Iterable, Set
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -254,12 +255,11 @@ class Distributor:
             self._targets = targets
             self._balancer.set_endpoints(targets)
 
-    def would_choose(self, source: bytes, now: float) -> tuple[Choice | None, list[Target]]:
-        """For explanations: the choice on a copy of the balancer's kind, leaving the real one alone."""
-        rehearsal = make_balancer(self.policy)
-        rehearsal.set_endpoints(self._targets)
+    def would_choose(self, key: bytes, now: float) -> tuple[Choice | None, list[Target]]:
+        """For explanations: the real next choice, made by copies that are thrown away."""
+        rehearsal, dice = deepcopy(self._balancer), deepcopy(self._dice)
         full = self._full if self._full else NOBODY
-        return rehearsal.pick(source, self._load_of, self._dice, full, now), list(self._targets)
+        return rehearsal.pick(key, self._load_of, dice, full, now), list(self._targets)
 
     def _load_of(self, name: str) -> float:
         worker = self.workers[name]

@@ -68,6 +68,8 @@ HOMELESS_MAX = 1024
 # accept() says this when the process is out of descriptors; credits free some soon.
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
+ENDING = "this L4 is ending"
+
 Sent = tuple[int, Handover, bytes]  # our copy of the descriptor, the record, the packed source
 
 
@@ -138,7 +140,7 @@ class Handoff:
             self._links[name] = link
             self._make_room()
             self._log.info("l4.worker_linked", worker=name)
-            why = "cancelled"
+            why = ENDING
             try:
                 why = await self._listen(link)
             finally:
@@ -187,7 +189,8 @@ class Handoff:
         link.unsent.clear()
         now = time.monotonic()
         self._distributor.unlinked(link.name, now, [record.ticket for _, record, _ in orphans])
-        self._log.warning("l4.worker_lost", worker=link.name, reason=why, untaken=len(orphans))
+        if why is not ENDING:
+            self._log.warning("l4.worker_lost", worker=link.name, reason=why, untaken=len(orphans))
         for orphan in orphans:
             self._give_again(orphan, f"{link.name} left before it took it", now, now + HOMELESS_S)
         self._flush()
