@@ -29,7 +29,7 @@ from edge.l7.waf.html_tokens import GATE as HTML_GATE
 from edge.l7.waf.operators import BAD_PERCENT, bytes_outside, pm_pattern, pm_phrases, quote
 from edge.l7.waf.regex import Pattern, compile_pattern, options, to_re2, tokens
 from edge.l7.waf.sql_tokens import GATE as SQL_GATE
-from edge.l7.waf.transform import TRANSFORMS, Pipeline, Transform
+from edge.l7.waf.transform import TRANSFORMS, Transform
 
 SEPARATOR = b"\x1e\n"
 # Inside transformations the separator must hold no blank, which several of them squeeze.
@@ -207,6 +207,41 @@ _JOINABLE: dict[str, tuple[bytes, ...]] = {
     "normalisepathwin": (b"./", b"//", b"/.", b"\\"),
 }
 
+# Most texts need no decoding at all, only folding of case and blanks.  Where none of these signs occurs, the
+# decoders are the identity, and a much smaller tree (without them) gives the same outcomes.
+_DECODERS: dict[str, bytes] = {
+    "urldecode": rb"[%+]",
+    "urldecodeuni": rb"[%+]",
+    "htmlentitydecode": rb"&",
+    "browserentitydecode": rb"&",
+    "jsdecode": rb"\\",
+    "cssdecode": rb"\\",
+    "escapeseqdecode": rb"\\",
+    "utf8tounicode": rb"[\x80-\xff]",
+    "removenulls": rb"\x00",
+    "replacenulls": rb"\x00",
+    "replacecomments": rb"/\*",
+    "normalizepath": rb"\./|//|/\.",
+    "normalisepath": rb"\./|//|/\.",
+    "normalizepathwin": rb"\./|//|/\.|\\",
+    "normalisepathwin": rb"\./|//|/\.|\\",
+}
+# They cannot produce a sign for a decoder that comes after them.
+_CASE = frozenset(("lowercase", "uppercase", "none"))
+
+
+def _without_decoders(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The pipeline on text without signs: decoders drop out, up to the first step that may produce a sign."""
+    kept: list[str] = []
+    for index, name in enumerate(names):
+        if name in _DECODERS:
+            continue
+        kept.append(name)
+        if name not in _CASE:
+            return (*kept, *names[index + 1 :])
+    return tuple(kept)
+
+
 # Transformations that turn any text into something unlike it.  Their outcomes would only mislead other rules'
 # patterns.
 _EXOTIC = frozenset(
@@ -229,6 +264,16 @@ def is_exotic(link: Link) -> bool:
     return not _EXOTIC.isdisjoint(link.transforms)
 
 
+def _plant(root: _Node, names: tuple[str, ...], every_stage: bool) -> None:
+    """Grow the tree by one pipeline; `every_stage`: its intermediate texts are looked at as well."""
+    node = root
+    node.wanted = node.wanted or every_stage or not names
+    for name in names:
+        node = node.children.setdefault(name, _Node(TRANSFORMS[name].apply, _JOINABLE.get(name)))
+        node.wanted = node.wanted or every_stage
+    node.wanted = True
+
+
 class Group:
     """The rules that look at one class of values."""
 
@@ -237,7 +282,9 @@ class Group:
         self._patterns: list[bytes] = []
         self._positions: list[int] = []
         self._root = _Node(lambda text: text, ())
-        self._pipelines: list[Pipeline] = []
+        self._plain_root = _Node(lambda text: text, ())
+        self._signs: set[bytes] = set()
+        self._sign: re.Pattern[bytes] | None = None
         self._matcher: Matcher | None = None
 
     def add(self, position: int, step: Step, pattern: bytes) -> None:
@@ -245,16 +292,10 @@ class Group:
         self._patterns.append(pattern)
         self._positions.append(position)
         link = step.links[0]
-        if link.pipeline not in self._pipelines:
-            self._pipelines.append(link.pipeline)
-        node = self._root
-        node.wanted = node.wanted or link.multi or not link.pipeline.names
-        for name in link.pipeline.names:
-            if name == "none":
-                continue
-            node = node.children.setdefault(name, _Node(TRANSFORMS[name].apply, _JOINABLE.get(name)))
-            node.wanted = node.wanted or link.multi
-        node.wanted = True
+        names = tuple(name for name in link.pipeline.names if name != "none")
+        _plant(self._root, names, link.multi)
+        _plant(self._plain_root, _without_decoders(names), link.multi)
+        self._signs.update(_DECODERS[name] for name in names if name in _DECODERS)
 
     def __bool__(self) -> bool:
         return bool(self._patterns)
@@ -265,6 +306,7 @@ class Group:
             return set()
         if self._matcher is None:
             self._matcher = Matcher(self._patterns)
+            self._sign = re.compile(b"|".join(sorted(self._signs))) if self._signs else None
         found: set[int] = set()
         for text in self._texts(values):
             found.update(self._matcher.match(text))
@@ -282,7 +324,8 @@ class Group:
             # The values hold separators themselves: take no risk.
             self._each(self._root, values, texts)
             return texts
-        stack: list[tuple[_Node, bytes]] = [(self._root, joined)]
+        plain = self._sign is None or self._sign.search(joined) is None
+        stack: list[tuple[_Node, bytes]] = [(self._plain_root if plain else self._root, joined)]
         while stack:
             node, text = stack.pop()
             if node.wanted:
