@@ -82,7 +82,9 @@ class Page:
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             try:
-                if value := self.run(condition):
+                value = self.run(condition)
+                # A node comes over the pipe as {}, which is true enough.
+                if value not in (None, False, 0, ""):
                     return value
             except BrowserError:
                 pass  # the page is being replaced; the next look sees the new one

@@ -1,0 +1,178 @@
+"""The console's five pages in a real browser, beside a real edge under load."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kit.browser import Page, chromium, needs_chromium
+from tests.kit.edges import Edge, running_edge, wait_for
+
+pytestmark = [pytest.mark.e2e, pytest.mark.tool, needs_chromium]
+
+
+@pytest.fixture(scope="module")
+def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+    with running_edge(tmp_path_factory.mktemp("edge") / "run") as running:
+        # Gentle, steady traffic: the pages show real requests.
+        stop = threading.Event()
+
+        def ask() -> None:
+            while not stop.is_set():
+                running.run("trace", "--repeat", "20", "--json", timeout_s=60)
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        yield running
+        stop.set()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def page(edge: Edge, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with chromium(tmp_path_factory.mktemp("browser")) as opened:
+        yield opened
+
+
+def address(edge: Edge, path: str, *, token: bool = True) -> str:
+    host, port = edge.address("console", "console")
+    key = f"#token={(edge.run_dir / 'console.token').read_text()}" if token else ""
+    return f"http://{host}:{port}{path}{key}"
+
+
+def visit(page: Page, edge: Edge, path: str) -> None:
+    page.console.clear()
+    page.requested.clear()
+    page.open(address(edge, path))
+
+
+def choose(page: Page, name: str) -> None:
+    page.wait(f"document.querySelector('g.node[aria-label^=\"{name},\"]')")
+    page.run(
+        f"document.querySelector('g.node[aria-label^=\"{name},\"]').dispatchEvent(new MouseEvent('click'))"
+    )
+    page.wait(f"document.querySelector('#panel h2')?.textContent === '{name}'")
+
+
+def press(page: Page, text: str) -> None:
+    page.run(f"[...document.querySelectorAll('button')].find((b) => b.textContent === '{text}').click()")
+
+
+def nothing_went_wrong(page: Page) -> None:
+    """No script error, nothing that the policy refused, nobody else asked."""
+    assert page.console == []
+    strangers = [url for url in page.requested if not url.startswith(("http://127.0.0.1:", "data:"))]
+    assert strangers == []
+
+
+def test_a_request_is_followed_from_the_picture_to_its_waterfall(edge: Edge, page: Page) -> None:
+    """Every dot is a real request, one click from its story."""
+    visit(page, edge, "/")
+    page.wait("document.querySelectorAll('#map circle').length > 0")
+    href = page.wait(
+        "[...document.querySelectorAll('#recent a')].find((a) => a.textContent.includes('timeline'))?.href"
+    )
+    assert "token" not in page.run("location.href")
+
+    page.open(str(href))
+
+    assert page.wait("document.querySelectorAll('.fall .span').length >= 12")
+    before = page.wait("document.querySelector('.two h2')?.textContent")
+    page.run("document.querySelector('main section').focus()")
+    page.key("ArrowRight")
+    assert page.wait(f"document.querySelector('.two h2').textContent !== {before!r}")
+    nothing_went_wrong(page)
+
+
+def test_a_killed_feed_is_seen_to_come_back(edge: Edge, page: Page) -> None:
+    """kill -9 is an everyday event; the picture shows the new pid."""
+    visit(page, edge, "/")
+    choose(page, "feed-2")
+    pid = edge.live()["feed-2"]
+
+    press(page, "Kill -9")
+
+    wait_for(lambda: edge.live().get("feed-2", pid) != pid)
+    new = edge.live()["feed-2"]
+    page.wait(f"document.querySelector('#panel dl').textContent.includes('{new}')")
+    assert page.wait("document.querySelector('#events').textContent.includes('feed-2')")
+    nothing_went_wrong(page)
+
+
+def test_a_fault_is_added_and_ends_by_itself(edge: Edge, page: Page) -> None:
+    """Nobody has to clean up; and the stop button is there for the impatient."""
+    visit(page, edge, "/")
+    choose(page, "feed-1")
+
+    press(page, "freeze 5 s")
+    page.wait("document.querySelector('#toast').classList.contains('on')")
+    wait_for(lambda: edge.members()["feed-1"].get("state") == "live", 15)
+    press(page, "+300 ms")
+    page.wait("document.querySelector('#stop').textContent.includes('(1)')")
+    page.wait(
+        "document.querySelector('g.node[aria-label^=\"feed-1,\"]').getAttribute('aria-label').includes('faulted')"
+    )
+    page.wait("document.querySelector('#stop').textContent === 'Stop all faults'", timeout_s=25)
+
+    press(page, "+300 ms")
+    page.wait("document.querySelector('#stop').textContent.includes('(1)')")
+    press(page, "Stop all faults (1)")
+    page.wait("document.querySelector('#stop').textContent === 'Stop all faults'", timeout_s=5)
+    nothing_went_wrong(page)
+
+
+def test_the_table_has_a_row_for_every_process(edge: Edge, page: Page) -> None:
+    """What HAProxy's users look for first."""
+    visit(page, edge, "/stats")
+    expected = edge.expected() - {"console"}
+
+    page.wait(f"document.querySelectorAll('tr[data-name]').length >= {len(expected)}")
+
+    shown = set(page.run("[...document.querySelectorAll('tr[data-name]')].map((row) => row.dataset.name)"))
+    assert expected <= shown
+    page.wait(
+        "[...document.querySelectorAll('tr[data-name^=l7] td:nth-child(6)')]"
+        ".some((cell) => Number(cell.textContent) > 0)"
+    )
+    nothing_went_wrong(page)
+
+
+def test_the_phone_loads_its_feed_through_the_edge(edge: Edge, page: Page) -> None:
+    """Skeleton, feed, pictures, and the trace of each."""
+    visit(page, edge, "/phone")
+
+    press(page, "Pull to refresh")
+
+    page.wait("document.querySelector('#total').textContent.startsWith('first feed after')", timeout_s=20)
+    assert page.run("document.querySelectorAll('.post').length") >= 3
+    assert page.run("[...document.querySelectorAll('.post img')].some((image) => image.naturalWidth > 0)")
+    assert page.run("document.querySelectorAll('#felt .fall .span').length") >= 12
+    nothing_went_wrong(page)
+
+
+def test_the_labs_are_listed_with_their_questions(edge: Edge, page: Page) -> None:
+    """A card for each, and a place for the guess."""
+    visit(page, edge, "/lab")
+    page.wait("document.querySelectorAll('article.card').length >= 20")
+
+    page.open(address(edge, "/lab?name=one-or-many", token=False))
+
+    page.wait("document.querySelector('input[name=guess]')")
+    assert "Predict" in page.text()
+    nothing_went_wrong(page)
+
+
+def test_without_the_token_nothing_can_be_changed(edge: Edge, tmp_path: Path) -> None:
+    """Looking is free; the page says why a button did nothing."""
+    with chromium(tmp_path) as stranger:
+        stranger.open(address(edge, "/", token=False))
+        choose(stranger, "feed-1")
+        press(stranger, "Kill -9")
+
+        pid = edge.live()["feed-1"]
+        assert stranger.wait("document.querySelector('#toast').textContent.includes('token')")
+        time.sleep(0.2)
+        assert edge.live()["feed-1"] == pid
+        assert "read only" in stranger.text()
