@@ -7,9 +7,9 @@ segments removed), and what cannot be brought to one form without guessing is
 refused: an escaped slash, backslash or NUL, a path that climbs above the root,
 a dot segment with a parameter (`..;`, which Tomcat resolves and nginx does not).
 
-Route, WAF, cache and service all see that form.  The query is left as it is,
-since its meaning belongs to the service, but it must be made of printable ASCII
-without "#".
+Route, cache and service all see that form; the WAF judges what was sent, with
+its own decoding.  The query is left as it is, since its meaning belongs to the
+service, but it must be made of printable ASCII without "#".
 
 State: the last few thousand path spellings and what became of them.
 """

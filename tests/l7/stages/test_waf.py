@@ -1,0 +1,138 @@
+"""The thin stage around the inspector: modes, routes, bodies, strikes."""
+
+from typing import cast
+
+import pytest
+
+from edge.common.config import RouteConfig, WafConfig, WafMode
+from edge.l7.request import Request
+from edge.l7.stages.route_table import make_route
+from edge.l7.stages.waf import Waf
+from edge.l7.verdict import Answer
+from edge.l7.waf.inspector import Inspector
+from edge.l7.waf.request import PASS, Match, WafRequest, WafVerdict
+
+FOUND = WafVerdict(
+    action="block",
+    score=5,
+    matches=(
+        Match(
+            id=941100, message="XSS", severity="critical", points=5, phase=1, paranoia=1, variable="ARGS:q",
+            value=b"<script", offset=0, transforms=(), tags=(), place="test",
+        ),
+    ),
+)  # fmt: skip
+
+
+class Finds:
+    """An inspector that finds `<script` and remembers what it was shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[tuple[WafRequest, bytes]] = []
+
+    def inspect_head(self, head: WafRequest, now: float) -> WafVerdict:
+        return self.inspect_body(head, b"", now)
+
+    def inspect_body(self, head: WafRequest, body: bytes, now: float) -> WafVerdict:
+        self.shown.append((head, body))
+        return FOUND if b"<script" in head.target + body else PASS
+
+
+def stage(mode: WafMode = "block", ban_after: int = 3) -> tuple[Waf, Finds]:
+    finds = Finds()
+    return Waf(WafConfig(mode=mode, ban_after=ban_after), cast(Inspector, finds)), finds
+
+
+def request(
+    target: bytes = b"/?q=<script>",
+    waf: WafMode | None = None,
+    *fields: tuple[bytes, bytes],
+    body: bytes = b"",
+) -> Request:
+    made = Request("POST" if body else "GET", target, fields, source="203.0.113.9")
+    made.route = make_route(RouteConfig(path="/", cluster="c", waf=waf))
+    made.body_prefix = body
+    return made
+
+
+@pytest.mark.parametrize(
+    ("edge_wide", "route", "blocks"),
+    [
+        ("block", None, True),
+        ("detect", None, False),
+        ("off", None, False),
+        ("detect", "block", True),
+        ("block", "detect", False),
+        ("block", "off", False),
+    ],
+)
+def test_the_route_may_say_otherwise_than_the_edge(
+    edge_wide: WafMode, route: WafMode | None, blocks: bool
+) -> None:
+    """A plain reverse proxy turns it off; a risky service turns it on."""
+    waf, finds = stage(edge_wide)
+
+    answer = waf(request(waf=route), 0.0, 0.0)
+
+    assert (answer is not None) is blocks
+    assert bool(finds.shown) is ("off" not in (route or edge_wide))
+
+
+def test_what_was_found_is_noted_even_where_it_is_only_detected() -> None:
+    """Detection is for learning what would have been blocked."""
+    waf, _ = stage("detect")
+    asked = request()
+
+    waf(asked, 0.0, 0.0)
+
+    assert asked.waf is FOUND
+    assert asked.why[0][0] == "waf"
+    assert waf.blocked == {}
+
+
+def test_the_phone_is_not_told_which_rule_it_was() -> None:
+    """The log is; an attacker would tune against it."""
+    waf, _ = stage()
+
+    answer = waf(request(), 0.0, 0.0)
+
+    assert isinstance(answer, Answer)
+    assert (answer.status, answer.reason) == (403, "WAF")
+    assert "941100" not in answer.detail
+    assert "941100" in answer.why
+    assert waf.blocked == {"941100": 1}
+
+
+def test_a_body_is_judged_where_its_kind_is_one_that_services_parse() -> None:
+    """A picture is not."""
+    waf, _ = stage()
+    form = request(b"/", None, (b"content-type", b"application/x-www-form-urlencoded"), body=b"q=<script>")
+    picture = request(b"/", None, (b"content-type", b"image/jpeg"), body=b"<script>")
+    unnamed = request(b"/", None, body=b"<script>")
+
+    assert waf.bytes_wanted(form) > 0
+    assert waf.bytes_wanted(picture) == 0
+    assert waf.bytes_wanted(unnamed) > 0
+    assert waf.judge_body(form, 0.0, 0.0) is not None
+
+
+def test_trace_headers_do_not_defeat_the_memory_and_forged_ones_are_seen() -> None:
+    """They differ in each request; one that is no trace header may hold anything."""
+    waf, finds = stage()
+    good = (b"traceparent", b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-03")
+
+    waf(request(b"/", None, good, (b"x", b"1")), 0.0, 0.0)
+    waf(request(b"/", None, (b"traceparent", b"' or 1=1")), 0.0, 0.0)
+
+    assert finds.shown[0][0].headers == ((b"x", b"1"),)
+    assert finds.shown[1][0].headers == ((b"traceparent", b"' or 1=1"),)
+
+
+def test_who_goes_on_is_named_for_l4() -> None:
+    """Once: three are forgiven, the fourth within a minute is enough."""
+    waf, _ = stage(ban_after=3)
+
+    for _ in range(10):
+        waf(request(), 100.0, 0.0)
+
+    assert waf.bans == [("203.0.113.9", 60.0)]
