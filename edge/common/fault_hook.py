@@ -41,11 +41,17 @@ def install(faults: Faults, link: LinkState, run_dir: Path, log: Log) -> None:
             return f"{faults.clear(str(args.get('id', '')))} faults cleared"
         if what != "add":
             raise FaultRefused(f"a fault is added or cleared, not {what!r}")
+        if args.get("at", link.member.name) != link.member.name:
+            # A drill tells everybody, so that the journal does not give the place away.
+            return "noted"
         fault = parse(args)
         faults.add(fault, now)
-        log.warning("fault.add", id=fault.id, fault=fault.text(), for_s=fault.for_s)
+        if not fault.hidden:
+            log.warning("fault.add", id=fault.id, fault=fault.text(), for_s=fault.for_s)
         if fault.kind == "freeze":
             trio.lowlevel.spawn_system_task(_freeze, faults, fault, run_dir / THAW_FILE, log)
+        if fault.hidden:
+            return "noted"
         return f"{fault.text()} for {fault.for_s:g} s (id {fault.id})"
 
     link.on_command("fault", order)

@@ -62,6 +62,7 @@ class Fault(Struct, frozen=True, kw_only=True, omit_defaults=True):
     share: float = 1.0  # of what passes (Toxiproxy: toxicity)
     to: str = ""
     for_s: float = FOR_S_DEFAULT
+    hidden: bool = False  # part of a drill: not listed, and not named in spans
 
     def text(self) -> str:
         """The fault in a few words."""
@@ -140,11 +141,12 @@ class Faults:
         return min((until for _, until in self._faults.values()), default=None)
 
     def active(self, now: float) -> list[dict[str, Any]]:
-        """Every fault with what is left of it, as plain values."""
+        """Every fault with what is left of it, as plain values; a drill's are not told."""
         self.expire(now)
         return [
             {**msgspec.to_builtins(fault), "text": fault.text(), "left_s": round(until - now, 3)}
             for fault, until in self._faults.values()
+            if not fault.hidden
         ]
 
     def strike(
@@ -177,7 +179,7 @@ class Faults:
         )
         kinds = {fault.kind for fault in hits}
         return Strike(
-            ids=tuple(fault.id for fault in hits),
+            ids=tuple(fault.id for fault in hits if not fault.hidden),
             delay_s=delay_ms / 1000.0,
             bytes_per_s=min(
                 (fault.amount * 1024.0 for fault in hits if fault.kind == "bandwidth"), default=0.0

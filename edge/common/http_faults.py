@@ -81,5 +81,7 @@ async def _slowly(body: bytes, bytes_per_s: float) -> AsyncGenerator[bytes, None
 
 
 def _tell(strike: Strike, attributes: dict[str, Attribute]) -> None:
+    if not strike.ids:
+        return  # a drill's: to be found, not to be read
     attributes["edge.fault.id"] = ",".join(strike.ids)
     attributes["edge.flag"] = "FI" if strike.status or strike.reset or strike.hang else "DI"

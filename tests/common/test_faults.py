@@ -136,3 +136,14 @@ def test_nothing_outlives_its_end(plan: list[tuple[str, float, float]]) -> None:
     assert faults.strike(161.0, even) is None
     assert faults.active(161.0) == []
     assert faults.next_deadline() is None
+
+
+def test_a_drills_fault_is_felt_and_not_told() -> None:
+    """Whoever looks for it has the symptoms, and no list with the answer."""
+    faults = Faults()
+    faults.add(Fault(id="drill", kind="latency", amount=300, hidden=True), now=0.0)
+
+    strike = faults.strike(1.0, even)
+
+    assert strike == Strike(delay_s=0.3)
+    assert faults.active(1.0) == []

@@ -56,3 +56,24 @@ async def test_without_a_hub_a_question_fails_at_once(tmp_path) -> None:
 
     with pytest.raises(LinkLost):
         await console.link.ask("status")
+
+
+async def test_an_order_for_one_that_is_told_to_all_says_nothing_of_whom(tmp_path) -> None:
+    """A drill's fault stands in the journal as everybody's."""
+    feeds = [
+        Process.for_test(CONFIG, tmp_path, name=f"feed-{n}", tier="service", service="feed") for n in (1, 2)
+    ]
+    console = Process.for_test(CONFIG, tmp_path, name="console", tier="console")
+    async with running_hub(tmp_path) as hub, trio.open_nursery() as nursery:
+        for process in (*feeds, console):
+            nursery.start_soon(process.link.run)
+        await until(lambda: len(console.link.members) == 3)
+
+        fault = {"id": "d", "kind": "latency", "amount": 300.0, "hidden": True, "at": "feed-2"}
+        done = await console.link.command("feed", "fault", **fault)
+
+        assert done.ok
+        assert [process.faults.armed for process in feeds] == [False, True]
+        assert done.detail == "feed-1: noted; feed-2: noted"
+        assert not any("latency" in entry["detail"] for entry in hub.journal.entries())
+        nursery.cancel_scope.cancel()

@@ -1,0 +1,158 @@
+"""Which fault is hidden this time, and how well was it found?
+
+A drill plays one fault somewhere and tells nobody where.  The learner has the
+edge's own instruments: traces, stats, logs.  What counts is what phones feel: the
+drill is passed when the symptoms are gone although the fault is still there to be
+felt by whoever goes near it.  Restarting everything works, too, and is
+graded for what it is.
+
+Pure: the same seed on the same edge hides the same fault.
+"""
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec import Struct
+
+from edge.lab.measure import quantile
+
+DRILL_S = 600.0  # faults end after ten minutes, and so does a drill
+POINTS_MAX = 100
+POINTS_PER_HINT = 15
+POINTS_PER_BYSTANDER = 10
+# Free for looking around; then a point for every five seconds.
+FREE_S = 60.0
+SECONDS_PER_POINT = 5.0
+# What a phone feels as "well again": not much slower than before, and no errors.
+WELL_FACTOR = 2.0
+WELL_EXTRA_MS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One sort of fault that a drill may hide."""
+
+    level: int
+    kind: str
+    amount: float
+    share: float
+    services: tuple[str, ...]
+    symptom: str
+    word: str  # what an answer has to contain
+    hint: str
+
+
+KINDS = (
+    Kind(1, "error", 503, 1.0, ("story", "feed"), "some requests fail", "error", "one copy says 503; which?"),
+    Kind(
+        1,
+        "down",
+        0,
+        1.0,
+        ("story", "dm"),
+        "something is not there any more",
+        "down",
+        "`edge status` says live",
+    ),
+    Kind(1, "latency", 600, 1.0, ("feed", "story"), "some requests are slow", "slow", "compare two traces"),
+    Kind(
+        2,
+        "latency",
+        400,
+        0.3,
+        ("feed", "dm"),
+        "now and then a request is slow",
+        "slow",
+        "one copy, one in three",
+    ),
+    Kind(2, "reset", 0, 0.4, ("story", "feed"), "retries are rising", "reset", "the trace shows two tries"),
+    Kind(
+        2, "bandwidth", 8, 1.0, ("media",), "pictures come in slices", "bandwidth", "the first byte is quick"
+    ),
+    Kind(
+        3,
+        "latency",
+        180,
+        0.6,
+        ("ranking", "user"),
+        "the feed is slow, and no feed is",
+        "slow",
+        "look below the feed",
+    ),
+    Kind(
+        3, "latency", 350, 1.0, ("ads", "recommend"), "the feed lacks something", "slow", "what is degraded?"
+    ),
+    Kind(3, "timeout", 0, 0.5, ("story", "dm"), "some requests never end", "timeout", "who waits for whom?"),
+)
+
+
+class Drill(Struct, frozen=True, kw_only=True):
+    """What is remembered of a running drill."""
+
+    seed: int
+    level: int
+    at: str
+    kind: str
+    symptom: str
+    word: str
+    hint: str
+    began_unix: float
+    baseline_ms: float
+    last_event: int
+    hints: int = 0
+
+
+def choose(seed: int, level: int, members: Iterable[tuple[str, str]]) -> tuple[str, Kind]:
+    """The process and the fault of drill `seed`; `members` are (name, service).
+
+    Raises `LookupError` where no process fits.
+    """
+    dice = random.Random(f"{seed}/{level}")
+    by_service: dict[str, list[str]] = {}
+    for name, service in sorted(members):
+        by_service.setdefault(service, []).append(name)
+    fitting = [kind for kind in KINDS if kind.level == level and set(kind.services) & by_service.keys()]
+    if not fitting:
+        raise LookupError(f"no drill of level {level} fits this edge")
+    kind = dice.choice(fitting)
+    service = dice.choice([service for service in kind.services if service in by_service])
+    return dice.choice(by_service[service]), kind
+
+
+def is_well(latencies_ms: Sequence[float], errors: int, baseline_ms: float) -> bool:
+    """Do phones feel nothing of it any more?  p90 against what it was before."""
+    slow = quantile(sorted(latencies_ms), 0.9)
+    return errors == 0 and bool(latencies_ms) and slow <= baseline_ms * WELL_FACTOR + WELL_EXTRA_MS
+
+
+def bystanders(events: Iterable[dict[str, Any]], culprit: str, names: Iterable[str]) -> list[str]:
+    """Processes that were drained, weighed down or restarted for nothing."""
+    known = set(names)
+    touched = set()
+    for event in events:
+        if event["event"] in ("command.drain", "command.weight", "command.stop", "member.leave"):
+            touched.add(str(event["name"]))
+    return sorted(name for name in touched & known if name != culprit)
+
+
+def points(after_s: float, hints: int, innocent: int) -> int:
+    """Out of 100."""
+    late = max(0.0, after_s - FREE_S) / SECONDS_PER_POINT
+    lost = late + hints * POINTS_PER_HINT + innocent * POINTS_PER_BYSTANDER
+    return max(0, round(POINTS_MAX - lost))
+
+
+def is_right(answer: str, drill: Drill) -> bool:
+    """Does the answer name the process and the sort of fault?"""
+    words = answer.lower().replace(",", " ").split()
+    synonyms = {
+        "slow": {"slow", "latency", "delay"},
+        "down": {"down", "dead", "refused"},
+        "error": {"error", "errors", "503", "fails"},
+        "reset": {"reset", "resets", "rst"},
+        "bandwidth": {"bandwidth", "throttled", "narrow"},
+        "timeout": {"timeout", "timeouts", "hangs", "silent"},
+    }
+    return drill.at in words and bool(synonyms[drill.word] & set(words))
