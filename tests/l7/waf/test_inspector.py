@@ -5,7 +5,14 @@ from edge.l7.waf.inspector import BODY_UNREADABLE, OVER_BUDGET, Inspector
 from edge.l7.waf.request import PASS, WafResponse
 from edge.l7.waf.ruleset import Settings, selects
 from edge.l7.waf.warm_up import warm_up_requests
-from tests.l7.waf.samples import embedded, embedded_inspector, get, native, post, seclang
+from tests.l7.waf.samples import (
+    embedded,
+    embedded_inspector,
+    get,
+    native,
+    post,
+    seclang,
+)
 
 EVIL = '[[rule]]\nid = 7\nscore = 5\ntargets = ["args"]\nmatch = {contains = "evil"}\nmsg = "m"\n'
 

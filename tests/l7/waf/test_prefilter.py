@@ -9,7 +9,15 @@ from edge.l7.waf.fold import fold
 from edge.l7.waf.inspector import Inspector
 from edge.l7.waf.prefilter import SET_BYTES_MAX, Matcher, multi_line, prefilter_pattern
 from edge.l7.waf.program import FastProgram, steps_by_phase
-from tests.l7.waf.samples import BROWSER, embedded, embedded_inspector, get, post, seclang
+from tests.kit.effort import examples
+from tests.l7.waf.samples import (
+    BROWSER,
+    embedded,
+    embedded_inspector,
+    get,
+    post,
+    seclang,
+)
 
 # Pieces that attacks are made of; random bytes alone would never come near a rule.
 PIECES = [
@@ -26,7 +34,7 @@ def naive() -> Inspector:
     return Inspector(embedded(), naive=True)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(TEXT, TEXT, TEXT)
 def test_the_fast_engine_says_what_the_naive_one_says(path: bytes, value: bytes, cookie: bytes) -> None:
     """One difference here is one attack that passes."""
@@ -45,7 +53,7 @@ def test_the_fast_engine_says_what_the_naive_one_says(path: bytes, value: bytes,
         assert (fast.action, fast.score) == (slow.action, slow.score)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(TEXT)
 def test_the_filter_for_long_texts_finds_what_the_set_finds(text: bytes) -> None:
     """RE2's tracker knows of sets that ran out of memory and found nothing; this would notice."""
