@@ -58,7 +58,7 @@ BUSY_WINDOW_S = 0.05
 BUSY_COUNT = 25
 GATHER_S = 0.002
 SETTLE_STEP_S = 0.005
-# A worker takes a connection within microseconds and says so within 10 ms.  One that
+# A worker takes a connection within microseconds and says so within 20 ms.  One that
 # is stopped, or stuck, gets no more after this long; its next credit clears it.
 STALL_S = 0.5
 # How long a connection may wait for a worker after its own has died untaken.  Phones
