@@ -9,6 +9,7 @@ import os
 import re
 import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -43,6 +44,7 @@ class Surroundings:
         self.run_dir: Path = run_dir_from_environment()
         self.config: Config = load(config_path())
         self.memory = Memory(self.run_dir)
+        self.away = ""  # why the edge could not be asked, once that happened
         self._listening = listening(self.run_dir)
 
     def name_server(self) -> tuple[str, int]:
@@ -124,7 +126,8 @@ class Surroundings:
         while trio.current_time() < deadline:
             try:
                 answers = await trio.to_thread.run_sync(self._ask_all, trace_id)
-            except LinkLost:
+            except LinkLost as lost:
+                self.away = str(lost)
                 break
             found |= {span.span_id: span for spans in answers for span in spans}
             if len(found) == before and before > len(own):
@@ -132,6 +135,15 @@ class Surroundings:
             before = len(found)
             await trio.sleep(GATHER_STEP_S)
         return list(found.values())
+
+    def ask(self, topic: str, **args: Any) -> dict[str, Any]:
+        """Everybody's answers by process name.  Raises `LinkLost`."""
+        answers: dict[str, Any] = ask(self.run_dir, topic, **args)
+        return answers
+
+    def monotonic_ns(self) -> int:
+        """The clock of every span."""
+        return time.monotonic_ns()
 
     def _ask_all(self, trace_id: str) -> list[list[Span]]:
         answers = ask(self.run_dir, "trace", trace_id=trace_id)

@@ -42,6 +42,13 @@ def say_json(value: Any) -> None:
     sys.stdout.buffer.flush()
 
 
+def say_text(text: str) -> None:
+    """`text` as UTF-8, and nothing else, on stdout."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.buffer.flush()
+
+
 def say_table(head: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str] = ()) -> None:
     """A table; `styles[i]`, where given, is the SGR style of row `i`."""
     for line in table_lines(head, rows, styles):
@@ -67,4 +74,4 @@ def table_lines(head: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequ
 
 
 def _is_number(cell: str) -> bool:
-    return cell in ("", "-") or cell.replace(".", "", 1).replace(",", "").isdigit()
+    return cell in ("", "-") or cell.lstrip("+-").replace(".", "", 1).replace(",", "").isdigit()

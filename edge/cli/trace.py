@@ -1,40 +1,34 @@
 """`edge trace`: one request as a phone makes it, drawn as a waterfall.  [I/O]"""
 
-import statistics
 import sys
-import time
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
 import cyclopts
 import trio
 from cyclopts import Parameter
 
 from edge.cli.phone import Surroundings, rejected, with_cookie
-from edge.cli.screen import columns, is_colourful, paint, say_json, say_table
+from edge.cli.screen import say_table
+from edge.cli.trace_export import Format, write
+from edge.cli.trace_kept import HEAD, listed, rows
+from edge.cli.trace_push import push_if_wanted
+from edge.cli.trace_show import (
+    Trace,
+    say_answer,
+    say_comparison,
+    say_repeats,
+    say_steps,
+    say_waterfall,
+)
 from edge.common.errors import ConfigError, EdgeError
 from edge.common.spans import Span
-from edge.phone import drawing, otlp
-from edge.phone.attribution import check_sum
 from edge.phone.call import Call, Phone, Question
-from edge.phone.span_tree import build, rooted
-from edge.phone.waterfall import Waterfall, waterfall
+from edge.phone.span_tree import rooted
 
 FEED = "/api/v1/feed/timeline/"
 Kind = Literal["cold", "resumed", "warm"]
-
-_STYLES = {
-    "title": "1",
-    "critical": "1",
-    "dim": "2",
-    "good": "32",
-    "error": "31",
-    "phone": "90",
-    "dns": "36",
-    "l4": "35",
-    "l7": "34",
-    "service": "32",
-    "queue": "33",
-}
+KINDS: tuple[Kind, ...] = ("cold", "resumed", "warm")
 
 app = cyclopts.App(name="trace", help="Be the phone: make one request and see where its time went.")
 
@@ -50,12 +44,18 @@ def trace(
     warm: Annotated[bool, Parameter(negative=())] = False,
     resume: Annotated[bool, Parameter(negative=())] = False,
     number: Annotated[str, Parameter(name=["--id"])] = "",
+    compare: tuple[str, str] | None = None,
+    slow: Annotated[bool, Parameter(negative=())] = False,
+    failed: Annotated[bool, Parameter(negative=())] = False,
+    step: Annotated[bool, Parameter(negative=())] = False,
     method: Annotated[str, Parameter(name=["--method", "-X"])] = "",
     data: Annotated[str | None, Parameter(name=["--data", "-d"])] = None,
     header: Annotated[list[str] | None, Parameter(name=["--header", "-H"], negative=())] = None,
     stages: Annotated[bool, Parameter(negative=())] = False,
     body: Annotated[bool, Parameter(negative=())] = False,
     json: Annotated[bool, Parameter(negative=())] = False,
+    format: Annotated[Format | None, Parameter(name=["--format", "-o"])] = None,
+    output: Path | None = None,
 ) -> None:
     """Ask for TARGET (a path or a URL) and draw every hop: DNS, L4, TLS, L7's stages, the services.
 
@@ -77,6 +77,14 @@ def trace(
         A new connection that resumes an earlier TLS session.
     number
         Draw the trace of this id, whoever made the request.
+    compare
+        Two traces side by side, and why they differ: ids, or "cold", "warm", "resumed" for a fresh one.
+    slow
+        List the slow requests that L7 has kept.
+    failed
+        List the failed requests that L7 has kept.
+    step
+        Walk through the request hop by hop: what came in, what was decided, what went out.
     method
         GET, or POST when there is data.
     data
@@ -88,40 +96,57 @@ def trace(
     body
         Print what was answered, too.
     json
-        The spans as OTLP/JSON, with the sums beside them.
+        The same as -o json.
+    format
+        Export instead of drawing; json is OTLP with the sums of the waterfall beside the spans.
+    output
+        Write the export to this file instead of stdout.
     """
     if cold + warm + resume > 1:
         raise ConfigError(["--cold, --warm and --resume exclude each other"])
+    if output is not None and format is None and not json:
+        raise ConfigError(["--output FILE needs -o: which format shall it have?"])
+    chosen: Format | None = format or ("json" if json else None)
     here = Surroundings()
-    if number:
-        _show_known(here, number, stages=stages, json=json)
+    if slow or failed:
+        _list_kept(here, slow=slow, failed=failed)
         return
     kind: Kind | None = "cold" if cold else "warm" if warm else "resumed" if resume else None
     question = here.question(target, method, header or [], data)
-    shown = trio.run(_visit, here, question, city, account, kind, max(1, repeat))
-    last, spans = shown[-1]
-    if json:
-        say_json(_as_data(spans, last.root_id))
+    if compare is not None:
+        both = [_one_of(here, word, question, city, account) for word in compare]
+        say_comparison(both[0], both[1], as_json=chosen == "json")
+        return
+    calls: list[tuple[Call, Trace]] = []
+    if number:
+        shown = _known(here, number)
     else:
-        if len(shown) > 1:
-            _say_repeats(shown)
-        _say_waterfall(spans, last.root_id, stages=stages)
-        _say_answer(last, with_body=body)
-    sys.exit(1 if last.failed else 0)
-
-
-Shown = tuple[Call, list[Span]]
+        calls = trio.run(_visit, here, question, city, account, kind, max(1, repeat))
+        shown = calls[-1][1]
+    _warn(here)
+    push_if_wanted(shown.spans)
+    if chosen is not None:
+        write(shown, chosen, output)
+    elif step:
+        say_steps(shown)
+    else:
+        if len(calls) > 1:
+            say_repeats(calls)
+        say_waterfall(shown, with_stages=stages)
+        if calls:
+            say_answer(calls[-1][0], with_body=body)
+    sys.exit(1 if calls and calls[-1][0].failed else 0)
 
 
 async def _visit(
     here: Surroundings, question: Question, city: str, account: str, kind: Kind | None, repeat: int
-) -> list[Shown]:
+) -> list[tuple[Call, Trace]]:
     phone = here.phone(city)
     try:
         cookie = await here.cookie(phone, account)
         if kind in ("warm", "resumed"):
             await phone.call(with_cookie(question, cookie))
-        shown: list[Shown] = []
+        shown: list[tuple[Call, Trace]] = []
         for _ in range(repeat):
             call = await _call(phone, with_cookie(question, cookie), kind)
             if rejected(call) and cookie and not shown:
@@ -130,7 +155,7 @@ async def _visit(
                 cookie = await here.cookie(phone, account)
                 call = await _call(phone, with_cookie(question, cookie), kind)
             here.memory.keep_trace(call.spans)
-            shown.append((call, await here.gather(call.trace_id, call.spans)))
+            shown.append((call, Trace(await here.gather(call.trace_id, call.spans), call.root_id)))
         return shown
     finally:
         phone.hang_up()
@@ -142,75 +167,34 @@ async def _call(phone: Phone, question: Question, kind: Kind | None) -> Call:
     return await phone.call(question)
 
 
-def _show_known(here: Surroundings, number: str, *, stages: bool, json: bool) -> None:
+def _one_of(here: Surroundings, word: str, question: Question, city: str, account: str) -> Trace:
+    """A fresh request of that kind, or the trace of that id."""
+    for kind in KINDS:
+        if word == kind:
+            return trio.run(_visit, here, question, city, account, kind, 1)[-1][1]
+    return _known(here, word)
+
+
+def _known(here: Surroundings, number: str) -> Trace:
     trace_id = number.lower()
-    spans = trio.run(here.gather, trace_id, here.memory.trace(trace_id))
+    spans: list[Span] = trio.run(here.gather, trace_id, here.memory.trace(trace_id))
     if not spans:
-        raise EdgeError(f"nobody remembers a trace {number!r}: it is too old, or never was")
-    spans, root_id = rooted(spans)
-    if json:
-        say_json(_as_data(spans, root_id))
-    else:
-        _say_waterfall(spans, root_id, stages=stages)
+        raise EdgeError(here.away or f"nobody remembers a trace {number!r}: it is too old, or never was")
+    return Trace(*rooted(spans))
 
 
-def _model(spans: list[Span], root_id: str, *, stages: bool = False) -> Waterfall:
-    model = waterfall(build(spans, root_id), with_stages=stages)
-    check_sum(model.attribution)
-    return model
+def _list_kept(here: Surroundings, *, slow: bool, failed: bool) -> None:
+    """Slow or failed requests, the newest last, so that it stands above the prompt."""
+    slow_ms = here.config.l7.slow_request_s * 1000
+    found = listed(here.ask("recent", kept=True), slow_ms if slow else None, with_failed=failed)
+    if not found:
+        words = " or ".join(word for word, wanted in (("slow", slow), ("failed", failed)) if wanted)
+        print(f"no {words} request is remembered", file=sys.stderr)
+        return
+    say_table(HEAD, rows(found, here.monotonic_ns()))
+    print("\n  edge trace --id ID draws one, edge explain ID tells it", file=sys.stderr)
 
 
-def _say_waterfall(spans: list[Span], root_id: str, *, stages: bool) -> None:
-    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
-    glyphs = drawing.UNICODE if encoding == "utf8" else drawing.ASCII
-    model = _model(spans, root_id, stages=stages)
-    for line in drawing.draw(model, columns(), glyphs, cut=is_colourful()):
-        print("".join(paint(piece.text, _STYLES.get(piece.tone, "")) for piece in line).rstrip())
-
-
-def _say_answer(call: Call, *, with_body: bool) -> None:
-    if call.failed:
-        print(f"edge trace: {call.failed}", file=sys.stderr)
-    elif call.status >= 400 and not with_body:
-        print(f"  {call.body[:500].decode(errors='replace').strip()}")
-    print(f"  again: edge trace --id {call.trace_id}")
-    if with_body:
-        print(call.body.decode(errors="replace"))
-
-
-def _say_repeats(shown: list[Shown]) -> None:
-    rows, totals = [], []
-    for number, (call, spans) in enumerate(shown, start=1):
-        model = _model(spans, call.root_id)
-        whole = model.attribution
-        totals.append(whole.total_ns / 1e6)
-        rows.append(
-            (
-                str(number),
-                str(call.status or "-"),
-                f"{whole.total_ns / 1e6:.2f}",
-                f"{whole.unattributed_share:.1%}",
-                model.connection,
-                call.trace_id,
-            )
-        )
-    say_table(("#", "STATUS", "MS", "UNATTRIBUTED", "CONNECTION", "TRACE"), rows)
-    print(f"  median {statistics.median(totals):.2f} ms, best {min(totals):.2f}, worst {max(totals):.2f}\n")
-
-
-def _as_data(spans: list[Span], root_id: str) -> dict[str, Any]:
-    model = _model(spans, root_id)
-    whole = model.attribution
-    data = otlp.export(spans, time.time_ns() - time.monotonic_ns())
-    # Readers of OTLP ignore keys they do not know (opentelemetry-proto, specification.md).
-    data["edge"] = {
-        "traceId": model.trace_id,
-        "status": model.status,
-        "connection": model.connection,
-        "totalMs": whole.total_ns / 1e6,
-        "partsMs": {part.name: part.ns / 1e6 for part in whole.parts},
-        "unattributedMs": whole.unattributed_ns / 1e6,
-        "unattributedShare": whole.unattributed_share,
-        "processes": model.processes,
-    }
-    return data
+def _warn(here: Surroundings) -> None:
+    if here.away:
+        print(f"edge trace: {here.away}; only the phone's own part is known", file=sys.stderr)

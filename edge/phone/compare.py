@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from edge.phone.waterfall import Row, Waterfall
 
-# A difference that two runs of the same request show anyway.
+# Differences that two runs of the same request show anyway: not worth a sentence.
 NOISE_NS = 20_000
+NOISE_SHARE = 0.005  # of the longer one's total
 
 Key = tuple[str, ...]
 
@@ -65,12 +66,14 @@ def compare(first: Waterfall, second: Waterfall) -> Comparison:
 def reasons(comparison: Comparison) -> list[str]:
     """Sentences, the greatest difference first; each names the row, the number and what differs."""
     delta = comparison.delta_ns
-    told = [f"The second took {_signed(delta)} {'longer' if delta >= 0 else '(it was shorter)'}."]
+    told = [f"The second took {abs(delta) / 1e6:.2f} ms {'longer' if delta >= 0 else 'less'}."]
     if comparison.first.status != comparison.second.status:
         told.append(f"It was answered with {comparison.second.status} instead of {comparison.first.status}.")
     if comparison.first.connection != comparison.second.connection:
         told.append(f"It came on a {comparison.second.connection}, not a {comparison.first.connection}.")
-    changed = [pair for pair in comparison.pairs if abs(pair.self_delta_ns) > NOISE_NS]
+    longer_ns = max(comparison.first.attribution.total_ns, comparison.second.attribution.total_ns)
+    noise_ns = max(NOISE_NS, int(longer_ns * NOISE_SHARE))
+    changed = [pair for pair in comparison.pairs if abs(pair.self_delta_ns) > noise_ns]
     changed.sort(key=lambda pair: -abs(pair.self_delta_ns))
     told += [_reason(pair) for pair in changed]
     quiet = sum(pair.self_delta_ns for pair in comparison.pairs) - sum(pair.self_delta_ns for pair in changed)
@@ -96,6 +99,8 @@ def _why(pair: Pair) -> str:
     first, second = _said(pair.first), _said(pair.second)
     if first == second:
         return ""
+    if pair.first is None or pair.second is None:
+        return f" ({first or second})"
     if first and second:
         return f": {second}; before: {first}"
     return f": {second}" if second else f": before: {first}"

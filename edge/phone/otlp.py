@@ -6,7 +6,7 @@ Protobuf Encoding").  Times become Unix time by one offset for all spans, so tha
 nothing moves against anything else.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from edge.common.spans import Attribute, Span
@@ -15,8 +15,13 @@ SCOPE = {"name": "edge"}
 _STATUS_ERROR = 2
 
 
-def export(spans: Iterable[Span], unix_offset_ns: int) -> dict[str, Any]:
-    """An `ExportTraceServiceRequest`; `unix_offset_ns` is Unix time minus CLOCK_MONOTONIC."""
+def export(
+    spans: Iterable[Span], unix_offset_ns: int, resource: Mapping[str, Attribute] | None = None
+) -> dict[str, Any]:
+    """An `ExportTraceServiceRequest`; `unix_offset_ns` is Unix time minus CLOCK_MONOTONIC.
+
+    `resource` is added to what every process says of itself; who it is, it knows best.
+    """
     resources: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
     for span in spans:
         resources.setdefault((span.service, span.instance, span.pid), []).append(_span(span, unix_offset_ns))
@@ -27,6 +32,7 @@ def export(spans: Iterable[Span], unix_offset_ns: int) -> dict[str, Any]:
                     "attributes": _attributes(
                         {
                             "service.namespace": "edge",
+                            **(resource or {}),
                             "service.name": service,
                             "service.instance.id": instance,
                             "process.pid": pid,

@@ -43,7 +43,7 @@ def test_the_work_that_took_longer_is_named_first_with_its_file() -> None:
     """Everything behind it only came later, and is not blamed."""
     told = reasons(compare(model_of(cold_feed()), model_of(slower_waf(5_000))))
 
-    assert told[0] == "The second took +5.00 ms longer."
+    assert told[0] == "The second took 5.00 ms longer."
     assert told[1] == "+5.00 ms by l7-mumbai-1 waf. [l7.waf; edge/l7/stages/waf.py]"
     assert len(told) == 3
 
