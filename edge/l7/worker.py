@@ -25,7 +25,7 @@ from edge.common.process import Process
 from edge.l7 import compose
 from edge.l7.access_log import AccessLog
 from edge.l7.cache.flight import Flight
-from edge.l7.compose import Stages
+from edge.l7.compose import Stages, session_keys
 from edge.l7.connection import PhoneConnection
 from edge.l7.counts import Counts, Seen
 from edge.l7.forward import Forwarder, Target
@@ -335,6 +335,8 @@ class Worker:
 
     async def _reload_certificates(self, args: dict[str, Any]) -> str:
         names = self.certificates.reload()
+        # Whoever renews one kind of key may have renewed the other.
+        self.stages.auth.reload(self.config.auth, session_keys(self.process.run_dir))
         for problem in self.certificates.problems:
             self.process.log.error("l7.certificate", error=problem)
         if self.certificates.problems:
