@@ -74,15 +74,19 @@ def main() -> None:
     parser.add_argument("--members", type=int, default=2)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--balance", default="weighted")
+    parser.add_argument("--mode", default="active-standby")
     parser.add_argument("--source-rate", type=float, default=0.0)
     arguments = parser.parse_args()
     admission = GENEROUS
     if arguments.source_rate:
         admission = AdmissionConfig(
-            source_rate_per_s=arguments.source_rate, source_burst=int(arguments.source_rate)
+            source_rate_per_s=arguments.source_rate,
+            source_burst=int(arguments.source_rate),
         )
     config = configuration(
-        arguments.members, arguments.workers, L4Config(balance=arguments.balance, admission=admission)
+        arguments.members,
+        arguments.workers,
+        L4Config(balance=arguments.balance, mode=arguments.mode, admission=admission),
     )
     arguments.run_dir.mkdir(parents=True, exist_ok=True)
     listener = listen()
