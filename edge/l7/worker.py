@@ -39,6 +39,7 @@ from edge.l7.recent import recent
 from edge.l7.record import Flow, Record, Ring, spans_of
 from edge.l7.request import Request
 from edge.l7.revalidate import revalidate
+from edge.l7.stage_counts import StageCounts
 from edge.l7.tls import Certificates, TlsError
 from edge.l7.transport import IDLE, TLS_READ_BYTES, TUNNEL, Transport
 from edge.l7.upstream.affinity import CookieAffinity
@@ -87,6 +88,7 @@ class Worker:
         self.pipeline = self.stages.pipeline
         self.connections: set[PhoneConnection] = set()
         self.counts = Counts(process.metrics)
+        self.stage_counts = StageCounts(process.metrics)
         self.ring = Ring(l7.trace_ring)
         self.kept = Ring(KEPT_MAX)
         self.log = AccessLog(process.run_dir, self.name, process.pop, self.config.access_log)
@@ -226,6 +228,10 @@ class Worker:
                 blocked=self.stages.waf.blocked,
                 limited=self.stages.ratelimit.refused,
             )
+        )
+        stages = self.stages
+        self.stage_counts.observe(
+            stages.cache, stages.experiment, stages.shed, stages.ratelimit.shared, self._clusters()
         )
         load = self.process.link.load
         load["connections"] = float(len(self.connections))

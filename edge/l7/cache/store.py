@@ -30,10 +30,11 @@ class Store:
         self._config = config
         self._shelves: dict[Key, _Shelf] = {}
         self.bytes = 0
+        self.entries = 0
         self.evicted = 0
 
     def __len__(self) -> int:
-        return sum(len(shelf.variants) for shelf in self._shelves.values())
+        return self.entries
 
     def __contains__(self, key: Key) -> bool:
         return key in self._shelves
@@ -64,6 +65,7 @@ class Store:
         # Not `used` yet: what was asked for once is the first to go.
         shelf.variants.insert(0, entry)
         self.bytes += entry.size
+        self.entries += 1
         self._make_room(key)
         return True
 
@@ -99,8 +101,10 @@ class Store:
                 self._shelves[key] = shelf
                 continue
             self.evicted += len(shelf.variants)
+            self.entries -= len(shelf.variants)
             self.bytes -= sum(entry.size for entry in shelf.variants)
 
     def _take(self, shelf: _Shelf, entry: Entry) -> None:
         shelf.variants.remove(entry)
         self.bytes -= entry.size
+        self.entries -= 1

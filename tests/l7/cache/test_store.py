@@ -81,3 +81,4 @@ def test_the_books_always_balance(events: list[tuple[str, int, bool]]) -> None:
         held = [store.find(key(path), ANYBODY) for path in "abcdef"]
         assert store.bytes == sum(one.size for one in held if one is not None)
         assert store.bytes <= 15_000
+        assert len(store) == sum(one is not None for one in held)
