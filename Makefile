@@ -25,7 +25,7 @@ up: setup ## start the whole edge in the foreground; Ctrl-C ends it
 	@exec $(BIN)/edge up
 
 test: setup ## every test
-	@$(BIN)/python -m pytest tests
+	@EDGE_TESTS=thorough $(BIN)/python -m pytest tests
 
 fast: setup ## the tests that take seconds
 	@$(BIN)/python -m pytest tests -m "not e2e"

@@ -16,7 +16,7 @@ HELD = 256
 
 def main() -> None:
     """Flood until SIGTERM."""
-    host, port, source, rate = sys.argv[1], int(sys.argv[2]), sys.argv[3], float(sys.argv[4])
+    host, port, source, rate = (sys.argv[1], int(sys.argv[2]), sys.argv[3], float(sys.argv[4]))
     ending = False
 
     def end(number: int, frame: object) -> None:

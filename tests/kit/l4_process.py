@@ -80,8 +80,7 @@ def main() -> None:
     admission = GENEROUS
     if arguments.source_rate:
         admission = AdmissionConfig(
-            source_rate_per_s=arguments.source_rate,
-            source_burst=int(arguments.source_rate),
+            source_rate_per_s=arguments.source_rate, source_burst=int(arguments.source_rate)
         )
     config = configuration(
         arguments.members,

@@ -77,15 +77,7 @@ def cold_feed() -> list[Span]:
         phone("tls", "tls handshake", 1_550, 4_650, tls__resumed=False),
         phone("http", "http request sent → first byte", 4_650, 29_350),
         phone("body", "body 5,321 B", 29_350, 30_000),
-        span(
-            "server",
-            "http",
-            "GET /api/v1/feed/timeline/",
-            4_850,
-            29_150,
-            kind=SERVER,
-            **l7,
-        ),
+        span("server", "http", "GET /api/v1/feed/timeline/", 4_850, 29_150, kind=SERVER, **l7),
         span(
             "l4",
             "server",

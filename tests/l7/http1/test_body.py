@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from edge.l7.http1.body import ChunkedBody, LengthBody, UntilCloseBody, chunk
 from edge.l7.http1.rules import Refused
+from tests.kit.effort import examples
 
 CHUNKS = st.lists(st.binary(min_size=1, max_size=40), max_size=5)
 SIZE = st.one_of(
@@ -47,7 +48,7 @@ def test_chunks_come_out_as_they_went_in(chunks: list[bytes], behind: bytes, cut
     st.lists(st.tuples(SIZE, st.binary(max_size=20)), max_size=4),
     st.sampled_from([b"0\r\n\r\n", b"0\r\na: b\r\n\r\n", b"0\n\n"]),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_what_we_accept_h11_reads_in_the_same_way(parts: list[tuple[bytes, bytes]], end: bytes) -> None:
     """Two readers of one body that differ are a smuggled request."""
     data = b"".join(size + b"\r\n" + content + b"\r\n" for size, content in parts) + end
@@ -70,7 +71,7 @@ def test_what_we_accept_h11_reads_in_the_same_way(parts: list[tuple[bytes, bytes
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=6))
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 def test_any_bytes_are_chunks_or_refused_and_cuts_change_nothing(data: bytes, cuts: list[int]) -> None:
     """A verdict that depends on how the network cut the bytes is a verdict an attacker can choose."""
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from edge.l7.http1.head import Head, judge, split_head
 from edge.l7.http1.memo import Generations, HeadMemo
 from edge.l7.http1.rules import HeadLimits, Refused
+from tests.kit.effort import examples
 from tests.kit.http_bytes import mutated, requests
 
 LIMITS = HeadLimits(head_bytes_max=2048, target_bytes_max=64, header_count_max=8)
@@ -49,7 +50,7 @@ def _memo(memo: HeadMemo, head: bytes) -> object:
 
 
 @given(st.one_of(requests(), mutated()))
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=examples(1500), deadline=None)
 def test_memory_and_h11_say_the_same_about_any_bytes(head: bytes) -> None:
     """A difference would be a smuggled request: the WAF sees one thing, the service another."""
     assert _memo(SHARED, head) == _plain(head)
@@ -57,7 +58,7 @@ def test_memory_and_h11_say_the_same_about_any_bytes(head: bytes) -> None:
 
 
 @given(st.lists(requests(), min_size=2, max_size=6))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_a_fresh_memory_agrees_whatever_came_before(heads: list[bytes]) -> None:
     """Also in the order that Hypothesis finds worst."""
     memo = HeadMemo(LIMITS, 64, 8 * 1024)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from edge.l7.http1.reply_head import UNTIL_CLOSE, BadReply, ReplyHead, ReplyMemo
 from edge.l7.http1.rules import CHUNKED
+from tests.kit.effort import examples
 
 LINES = st.sampled_from(
     [
@@ -39,7 +40,7 @@ def _judge(memo: ReplyMemo, head: bytes, method: str) -> ReplyHead | str:
 
 
 @given(st.lists(st.tuples(HEADS, st.sampled_from(["GET", "HEAD"])), max_size=8))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_what_was_seen_before_changes_no_verdict(heads: list[tuple[bytes, str]]) -> None:
     """The same answer twice is the same answer, and nobody's neighbour colours it."""
     memo = ReplyMemo(64, 16 * 1024)
