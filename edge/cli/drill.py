@@ -1,6 +1,7 @@
 """`edge drill`: a hidden fault, to be found with the edge's own instruments.  [I/O]"""
 
 import os
+import random
 import sys
 import time
 from pathlib import Path
@@ -14,11 +15,12 @@ from edge.cli.hub import CommandRefused, ask, command, run_dir_from_environment
 from edge.cli.phone import Surroundings, with_cookie
 from edge.cli.screen import paint
 from edge.common.run_files import write_atomically
-from edge.lab.drill import DRILL_S, Drill, bystanders, choose, is_right, is_well, points
+from edge.lab.drill import DRILL_S, FELT, Drill, Kind, bystanders, candidates, is_right, is_well, points
 from edge.lab.measure import quantile
 
 FILE = "drill.json"
 ROUNDS = 12
+TRIES = 8  # faults that nobody feels before we give up
 PATHS = ("/api/v1/feed/timeline/", "/api/v1/feed/reels_tray/", "/api/v1/direct_v2/inbox/", "/media/p1")
 
 app = cyclopts.App(name="drill", help="A hidden fault: find it, mend it, and be graded by what phones feel.")
@@ -39,15 +41,21 @@ def begin(*, seed: int = 0, level: int = 1) -> None:
     seed = seed or int.from_bytes(os.urandom(3)) + 1
     members = ask(run_dir, "status")
     services = [(one["name"], one["service"]) for one in members if one.get("service")]
-    try:
-        at, kind = choose(seed, level, services)
-    except LookupError as error:
-        raise CommandRefused(str(error)) from error
     print("looking at how the edge feels when it is well ...", file=sys.stderr)
     latencies, errors = trio.run(_feel)
     if errors:
         raise CommandRefused("the edge is not well as it is; `edge fault clear` ends what is being played")
+    baseline_ms = quantile(sorted(latencies), FELT)
     journal = ask(run_dir, "journal")
+    print("hiding something ...", file=sys.stderr)
+    for at, kind in candidates(seed, level, services)[:TRIES]:
+        _hide(run_dir, at, kind)
+        # Felt, and still felt when retries and ejections have done what they can.
+        if not any(is_well(*trio.run(_feel), baseline_ms) for _ in range(2)):
+            break
+        command(run_dir, "service", "fault", do="clear", id="drill")
+    else:
+        raise CommandRefused(f"nothing of level {level} is felt by the phones of this edge")
     drill = Drill(
         seed=seed,
         level=level,
@@ -57,9 +65,17 @@ def begin(*, seed: int = 0, level: int = 1) -> None:
         word=kind.word,
         hint=kind.hint,
         began_unix=time.time(),
-        baseline_ms=quantile(sorted(latencies), 0.9),
+        baseline_ms=baseline_ms,
         last_event=max((event["number"] for event in journal), default=0),
     )
+    _keep(run_dir, drill)
+    print(f"drill {seed} of level {level} has begun: {paint(kind.symptom, '1')}.\n")
+    print("Look:    edge trace --repeat 10 · edge top · edge metrics · edge logs · the console")
+    print("Mend:    edge drain NAME · edge weight NAME 0 · edge kill NAME")
+    print('Say it:  edge drill answer "feed-2 slow"      Are we well?  edge drill check')
+
+
+def _hide(run_dir: Path, at: str, kind: Kind) -> None:
     fault: dict[str, Any] = {
         "id": "drill",
         "kind": kind.kind,
@@ -70,11 +86,6 @@ def begin(*, seed: int = 0, level: int = 1) -> None:
     }
     # Told to every service, so that the journal does not give the place away.
     command(run_dir, "service", "fault", at=at, **fault)
-    _keep(run_dir, drill)
-    print(f"drill {seed} of level {level} has begun: {paint(kind.symptom, '1')}.\n")
-    print("Look:    edge trace --repeat 10 · edge top · edge metrics · edge logs · the console")
-    print("Mend:    edge drain NAME · edge weight NAME 0 · edge kill NAME")
-    print('Say it:  edge drill answer "feed-2 slow"      Are we well?  edge drill check')
 
 
 @app.command
@@ -108,8 +119,8 @@ def check() -> None:
     drill = _kept(run_dir)
     latencies, errors = trio.run(_feel)
     after_s = time.time() - drill.began_unix
-    slow = quantile(sorted(latencies), 0.9)
-    print(f"{len(latencies)} answers, p90 {slow:.0f} ms (was {drill.baseline_ms:.0f}), {errors} errors")
+    slow = quantile(sorted(latencies), FELT)
+    print(f"{len(latencies)} answers, p95 {slow:.0f} ms (was {drill.baseline_ms:.0f}), {errors} errors")
     if not is_well(latencies, errors, drill.baseline_ms):
         print("not well yet")
         sys.exit(1)
@@ -142,7 +153,9 @@ async def _feel() -> tuple[list[float], int]:
         cookie = await here.cookie(phone, "ada")
         for number in range(ROUNDS * len(PATHS)):
             # A path of its own each time, or the cache would answer for the media service.
-            path = f"{PATHS[number % len(PATHS)]}{number if number % len(PATHS) == 3 else ''}"
+            path = PATHS[number % len(PATHS)]
+            if path.startswith("/media/"):
+                path += str(random.randrange(1_000_000))
             question = with_cookie(here.question(path, "", [], None), cookie)
             began = time.monotonic()
             call = await phone.call(question)

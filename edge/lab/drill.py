@@ -28,6 +28,7 @@ SECONDS_PER_POINT = 5.0
 # What a phone feels as "well again": not much slower than before, and no errors.
 WELL_FACTOR = 2.0
 WELL_EXTRA_MS = 60.0
+FELT = 0.95  # one slow answer in twenty is what a person notices of a page of twenty things
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,47 +45,83 @@ class Kind:
     hint: str
 
 
+# Faults that this edge does not heal by itself: a copy that says 503 is retried elsewhere
+# and then ejected, and nobody would feel it long enough to look for it.
 KINDS = (
-    Kind(1, "error", 503, 1.0, ("story", "feed"), "some requests fail", "error", "one copy says 503; which?"),
+    Kind(
+        1,
+        "latency",
+        600,
+        1.0,
+        ("feed", "story", "dm"),
+        "some requests are slow",
+        "slow",
+        "compare two traces",
+    ),
+    Kind(1, "error", 500, 1.0, ("user",), "nobody gets a feed", "error", "whom does the feed ask first?"),
     Kind(
         1,
         "down",
         0,
         1.0,
-        ("story", "dm"),
+        ("media", "user"),
         "something is not there any more",
         "down",
         "`edge status` says live",
     ),
-    Kind(1, "latency", 600, 1.0, ("feed", "story"), "some requests are slow", "slow", "compare two traces"),
     Kind(
         2,
         "latency",
-        400,
-        0.3,
+        500,
+        0.5,
         ("feed", "dm"),
         "now and then a request is slow",
         "slow",
-        "one copy, one in three",
+        "one copy, most of the time",
     ),
-    Kind(2, "reset", 0, 0.4, ("story", "feed"), "retries are rising", "reset", "the trace shows two tries"),
+    Kind(
+        2,
+        "reset",
+        0,
+        0.5,
+        ("media", "user"),
+        "some requests break off",
+        "reset",
+        "look for two tries in a trace",
+    ),
     Kind(
         2, "bandwidth", 8, 1.0, ("media",), "pictures come in slices", "bandwidth", "the first byte is quick"
     ),
     Kind(
         3,
         "latency",
-        180,
-        0.6,
+        220,
+        0.7,
         ("ranking", "user"),
-        "the feed is slow, and no feed is",
+        "the feed is slow, yet no feed is",
         "slow",
         "look below the feed",
     ),
     Kind(
-        3, "latency", 350, 1.0, ("ads", "recommend"), "the feed lacks something", "slow", "what is degraded?"
+        3,
+        "latency",
+        350,
+        1.0,
+        ("ads", "recommend"),
+        "the feed is slow and lacks a part",
+        "slow",
+        "what is degraded?",
     ),
-    Kind(3, "timeout", 0, 0.5, ("story", "dm"), "some requests never end", "timeout", "who waits for whom?"),
+    Kind(
+        3,
+        "timeout",
+        0,
+        0.5,
+        ("ads", "recommend"),
+        "the feed waits for somebody",
+        "timeout",
+        "who is late, and by how much?",
+    ),
 )
 
 
@@ -104,26 +141,24 @@ class Drill(Struct, frozen=True, kw_only=True):
     hints: int = 0
 
 
-def choose(seed: int, level: int, members: Iterable[tuple[str, str]]) -> tuple[str, Kind]:
-    """The process and the fault of drill `seed`; `members` are (name, service).
+def candidates(seed: int, level: int, members: Iterable[tuple[str, str]]) -> list[tuple[str, Kind]]:
+    """Where what may be hidden, in the order of drill `seed`; `members` are (name, service).
 
-    Raises `LookupError` where no process fits.
+    The first that phones feel is played.  Empty where nothing fits this edge.
     """
-    dice = random.Random(f"{seed}/{level}")
-    by_service: dict[str, list[str]] = {}
-    for name, service in sorted(members):
-        by_service.setdefault(service, []).append(name)
-    fitting = [kind for kind in KINDS if kind.level == level and set(kind.services) & by_service.keys()]
-    if not fitting:
-        raise LookupError(f"no drill of level {level} fits this edge")
-    kind = dice.choice(fitting)
-    service = dice.choice([service for service in kind.services if service in by_service])
-    return dice.choice(by_service[service]), kind
+    found = [
+        (name, kind)
+        for name, service in sorted(members)
+        for kind in KINDS
+        if kind.level == level and service in kind.services
+    ]
+    random.Random(f"{seed}/{level}").shuffle(found)
+    return found
 
 
 def is_well(latencies_ms: Sequence[float], errors: int, baseline_ms: float) -> bool:
-    """Do phones feel nothing of it any more?  p90 against what it was before."""
-    slow = quantile(sorted(latencies_ms), 0.9)
+    """Do phones feel nothing of it any more?  The slow end against what it was before."""
+    slow = quantile(sorted(latencies_ms), FELT)
     return errors == 0 and bool(latencies_ms) and slow <= baseline_ms * WELL_FACTOR + WELL_EXTRA_MS
 
 
