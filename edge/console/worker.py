@@ -32,6 +32,8 @@ from edge.common.process import Process
 from edge.common.run_files import write_atomically
 from edge.console import guard
 from edge.console.actions import action_of
+from edge.console.collect import collect
+from edge.console.kept import Kept
 from edge.console.labs import Labs
 from edge.console.phone import ConsolePhone, picture
 from edge.console.watch import Watch
@@ -233,6 +235,7 @@ async def serve(process: Process) -> None:
     async with trio.open_nursery() as nursery:
         console = Console(process, token, Path.cwd(), nursery)
         nursery.start_soon(console.watch.run)
+        nursery.start_soon(collect, process, Kept())
         process.live(f"{host}:{port}")
         handler = console.guarded(console.routes(), guard.hosts_of(f"{host}:{port}"))
         try:

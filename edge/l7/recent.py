@@ -1,8 +1,9 @@
-"""Which requests has this worker just answered?
+"""Which requests has this worker just answered, and which are worth a longer memory?
 
-For the console, which draws a sample of them as they happen.  Nothing is counted or
-kept for it: the worker's ring of records is read from its newest end, when
-somebody asks, and no further than what was asked for.
+For the console, which draws a sample of them as they happen, and for `edge trace
+--slow` and `--failed`.  Nothing is counted or kept for it: the worker's rings of
+records are read from their newest end, when somebody asks, and no further than what
+was asked for.
 """
 
 from collections.abc import Iterable
@@ -12,6 +13,19 @@ from edge.l7.record import Record
 
 LIMIT_MAX = 200
 TARGET_CHARS_MAX = 120
+# Envoy's flags for a delay and an abort that somebody injected.
+FAULTED = frozenset({"DI", "FI"})
+
+
+def is_worth_keeping(record: Record, slow_ns: int) -> bool:
+    """Will somebody want to see this trace: asked for (`edge-trace: 1`), failed, faulted, retried or slow?"""
+    return (
+        record.keep
+        or record.flag in FAULTED
+        or record.status >= 500
+        or len(record.tries) > 1
+        or record.end_ns - record.start_ns > slow_ns
+    )
 
 
 def recent(newest_first: Iterable[Record], args: dict[str, Any]) -> list[dict[str, Any]]:

@@ -35,7 +35,7 @@ from edge.l7.http1.reply_head import ReplyMemo
 from edge.l7.http1.rules import limits_of
 from edge.l7.limits_sync import share_limits
 from edge.l7.poller import Poller
-from edge.l7.recent import recent
+from edge.l7.recent import is_worth_keeping, recent
 from edge.l7.record import Flow, Record, Ring, spans_of
 from edge.l7.request import Request
 from edge.l7.revalidate import revalidate
@@ -52,7 +52,7 @@ from edge.l7.verdict import Answer
 WALK_S: Final = 0.25
 # How often we look who does not read: one system call per idle connection, so not at each walk.
 SLOW_LOOK_S: Final = 1.0
-# Traces that somebody will want to see: slow, failed, or asked for with `edge-trace: 1`.
+# Traces that somebody will want to see: `edge.l7.recent.is_worth_keeping`.
 KEPT_MAX: Final = 1024
 # Requests that may wait for the log and the counters between two walks.
 BATCH_MAX: Final = 4096
@@ -81,6 +81,7 @@ class Worker:
         self.memo = HeadMemo(self.limits, l7.memo_entries_max, l7.memo_bytes_max)
         self.reply_memo = ReplyMemo(l7.memo_entries_max, l7.memo_bytes_max // 8)
         self.forwarder = Forwarder(self.reply_memo, self.dice)
+        self.forwarder.faults = process.faults
         self.certificates = Certificates(process.run_dir)
         self.stages = Stages(
             self.config, process.run_dir, process.log, self._under_way, self._revalidate_later
@@ -110,7 +111,7 @@ class Worker:
         link.on_revision(self._reload)
         link.on_ask("trace", self._find_trace)
         link.on_ask("stats", lambda args: self.explain())
-        link.on_ask("recent", lambda args: recent(self.ring.newest(), args))
+        link.on_ask("recent", self._recent)
         link.on_command("reload-certificates", self._reload_certificates)
         link.on_command("purge", self._purge)
         link.on_command("revoke", self._revoke)
@@ -285,7 +286,7 @@ class Worker:
     def _account(self) -> None:
         records, self._finished = self._finished, []
         for record in records:
-            if record.keep or record.status >= 500 or record.end_ns - record.start_ns > self._slow_ns:
+            if is_worth_keeping(record, self._slow_ns):
                 self.kept.add(record)
         self.counts.requests_over(records)
         self.log.write(records)
@@ -383,6 +384,9 @@ class Worker:
 
     def _under_way(self) -> int:
         return sum([target.cluster.active for target in self.forwarder.targets.values()])
+
+    def _recent(self, args: dict[str, Any]) -> Any:
+        return recent((self.kept if args.get("kept") else self.ring).newest(), args)
 
     def _find_trace(self, args: dict[str, Any]) -> Any:
         trace_id = str(args.get("trace_id", ""))

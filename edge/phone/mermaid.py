@@ -14,7 +14,7 @@ from edge.phone.attribution import is_phase
 from edge.phone.span_tree import Node, Tree
 from edge.phone.waterfall import passing_stages
 
-TEXT_CHARS_MAX = 90
+TEXT_CHARS_MAX = 140
 # What means something to Mermaid, as the entities it offers instead.
 _ENTITIES = {ord(letter): f"#{ord(letter)};" for letter in "#;<>{}%"}
 

@@ -1,7 +1,12 @@
 """The sample of requests that the console draws."""
 
+from typing import Any
+
+import msgspec
+import pytest
+
 from edge.common.handover import Handover
-from edge.l7.recent import recent
+from edge.l7.recent import is_worth_keeping, recent
 from edge.l7.record import Flow, Record, Ring, Try
 
 HANDOVER = Handover(
@@ -78,3 +83,18 @@ def test_the_query_stays_private() -> None:
     [found] = recent(ring_of(1).newest(), {})
 
     assert found["path"] == "/api/v1/feed/timeline/"
+
+
+def test_an_ordinary_request_is_forgotten_with_the_ring() -> None:
+    """The longer memory is for what somebody will ask about."""
+    assert not is_worth_keeping(record(1), slow_ns=1_000_000)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"keep": True}, {"status": 503}, {"flag": "DI"}, {"tries": record(1).tries * 2}, {"end_ns": 9_000_000}],
+    ids=["asked-for", "failed", "faulted", "retried", "slow"],
+)
+def test_the_remarkable_is_kept(change: dict[str, Any]) -> None:
+    """Tail sampling: decided when the request is over and all is known."""
+    assert is_worth_keeping(msgspec.structs.replace(record(1), **change), slow_ns=1_000_000)
