@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from edge.common.faults import Faults
 from edge.l7.exchange import Failure, exchange
 from edge.l7.http1.head import Head
 from edge.l7.http1.reply_head import ReplyMemo
@@ -28,6 +29,7 @@ from edge.l7.request import Request
 from edge.l7.transport import PeerGone
 from edge.l7.upstream.affinity import CookieAffinity, affinity_key
 from edge.l7.upstream.cluster import Cluster, Pick
+from edge.l7.upstream.ordered_faults import suffer
 from edge.l7.upstream.pool import ConnectFailed, Overflow, Way
 from edge.l7.upstream.retry import backoff_s, is_safe
 from edge.l7.verdict import Answer
@@ -45,6 +47,7 @@ _DETAILS: Final = {
     "UT": (504, "The service did not answer in time.", "http_response_timeout"),
     "UC": (502, "The service broke off its answer.", "connection_terminated"),
     "URX": (502, "The service cannot be reached right now.", "destination_unavailable"),
+    "FI": (503, "The service cannot be reached right now: a fault is being played.", "proxy_internal_error"),
     "UPE": (502, "The service gave no proper answer.", "http_protocol_error"),
 }
 
@@ -70,6 +73,7 @@ class Forwarder:
         self._dice = dice
         self.stale_retries = 0
         self.retries = 0
+        self.faults = Faults()  # the worker puts its process's own here
 
     async def forward(
         self, phone: "PhoneConnection", request: Request, head: Head, body: PhoneBody | None
@@ -113,6 +117,10 @@ class Forwarder:
             try:
                 until = min(deadline, now + config.try_timeout_s)
                 fresh = again is not None
+                if self.faults.armed:
+                    ordered = await suffer(self.faults, config.name, pick.endpoint, until)
+                    if ordered is not None:
+                        raise Failure(*ordered, sent=False)
                 await self._try(phone, request, head, body, target.way, attempt, until, fresh)
                 learned, blame = True, attempt.status >= 500
                 return None
