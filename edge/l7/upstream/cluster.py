@@ -18,7 +18,7 @@ State: a few dozen fields per endpoint, owned by this worker; workers do not
 share what they observe.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from edge.common.balance.factory import make_balancer
@@ -89,11 +89,13 @@ class Cluster:
     # -- for each request -------------------------------------------------------------
 
     def pick(
-        self, key: bytes | None, exclude: Container[str], now: float, dice: Dice, prefer: str | None = None
+        self, key: bytes | None, exclude: Collection[str], now: float, dice: Dice, prefer: str | None = None
     ) -> Pick | None:
-        """An endpoint that is not in `exclude`, or None (then ask `refusal`).
+        """An endpoint, one that is not in `exclude` if there is one; None: ask `refusal` why.
 
-        `key` matters to hashing balancers; `prefer` is the endpoint that a phone
+        With nobody else left an excluded one is better than none: a service of one
+        copy that is being restarted is back in a moment (HAProxy's `redispatch` falls
+        back in the same way).  `key` matters to hashing balancers; `prefer` is the endpoint that a phone
         is bound to, taken as long as it is well.
         """
         if now >= self._due:
@@ -109,7 +111,12 @@ class Cluster:
                 return Pick(prefer, bound.endpoint.address, "the phone is bound to it")
         choice = self._balancer.pick(key or b"", self._load, dice, exclude or NOBODY, now)
         if choice is None:
-            return None
+            choice = self._balancer.pick(key or b"", self._load, dice, NOBODY, now) if exclude else None
+            if choice is None:
+                return None
+            return Pick(
+                choice.name, self._watched[choice.name].endpoint.address, "again: nobody else is left"
+            )
         why = f"{choice.why}; {self._panic}" if self._panic else choice.why
         return Pick(choice.name, self._watched[choice.name].endpoint.address, why)
 

@@ -47,12 +47,22 @@ def check(of: Cluster, address: str, ok: bool, now: float, times: int) -> None:
 
 
 def test_all_endpoints_get_work_and_excluded_ones_do_not() -> None:
-    """A retry goes to another endpoint."""
+    """A retry goes to another endpoint, if there is one: else the same is better than none."""
     of = cluster(2)
 
     assert picks(of) == {"h:0", "h:1"}
     assert all(of.pick(None, {"h:0"}, 1.0, Dice()).endpoint == "h:1" for _ in range(5))  # type: ignore[union-attr]
-    assert of.pick(None, {"h:0", "h:1"}, 1.0, Dice()) is None
+    again = of.pick(None, {"h:0", "h:1"}, 1.0, Dice())
+    assert again is not None
+    assert again.why == "again: nobody else is left"
+
+
+def test_nobody_at_all_is_a_refusal_that_says_so() -> None:
+    """UH: there is no endpoint that takes new work."""
+    of = feed()
+    of.update([member("feed-1", state="draining")], 1.0)
+
+    assert of.pick(None, (), 1.0, Dice()) is None
     assert of.refusal(1.0).flag == "UH"
 
 
