@@ -21,9 +21,10 @@ was judged before.  Everything else asks h11.
 Only what has no body, no upgrade, no expectation and is HTTP/1.1 is answered
 from memory: how long a message is, is never remembered, it is judged each time.
 
-State: the four memories, owned by one worker.  Price of a head with eight fields,
-where h11 alone takes 28 us and `judge` 70: seen before 0.7 us, with a new
-traceparent 4 us, with query, cookie and traceparent all new 9 us.
+State: the four memories, owned by one worker.  Price of a head with seven fields,
+all measured in one run on a busy machine, where h11 alone took 50 us and `judge`
+124: seen before 1.0 us, with a new traceparent 9.8 us, with query, cookie and
+traceparent all new 14.6 us.
 """
 
 from typing import Final, Generic, TypeVar
