@@ -113,8 +113,7 @@ class Fence:
             return Sight(epoch=0)
         held = newest.is_locked() and not newest.is_deposed()
         age_s = max(0, time.monotonic_ns() - newest.beat_ns()) * 1e-9
-        # Reading /proc costs more than all the rest, and only matters for a silent holder.
-        state = _process_state(newest.pid()) if held and age_s > 0.04 else "R"
+        state = _process_state(newest.pid()) if held else "R"
         return Sight(newest.epoch, held, age_s, state)
 
     def holder_pid(self) -> int:

@@ -7,8 +7,8 @@ than all that is done here.
 
 Who closes what: an accepted descriptor is ours until the worker says `taken`;
 then our copy is closed.  If the link ends first, the descriptor goes to another
-worker.  So a worker's death costs the connections that it had taken, and ours
-costs none that were sent.
+worker, unless the dead one had begun to talk to it.  So a worker's death costs the
+connections that it had taken, and ours costs none that were sent.
 
 Bounds: at most `ACCEPT_BATCH` accepts before other tasks get their turn; at most
 `credit_max` unacknowledged descriptors a worker; while nobody can take more,
@@ -22,7 +22,7 @@ import random
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -42,8 +42,10 @@ from edge.common.log import Log
 from edge.l4.admission import Refusal
 from edge.l4.counters import Counters
 from edge.l4.distributor import NO_LINK, Distributor, Placement
+from edge.l4.links import Link, Sent, connect
 from edge.l4.probe import HOP, Probe
 from edge.l4.refuse import refuse_descriptor
+from edge.l4.sockets import is_untouched
 
 ACCEPT_BATCH = RECORDS_MAX
 # A worker that was killed is back in about 20 ms; one that stays away is asked less often.
@@ -70,24 +72,6 @@ _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 ENDING = "this L4 is ending"
 
-Sent = tuple[int, Handover, bytes]  # our copy of the descriptor, the record, the packed source
-
-
-class _Link:
-    """The socket to one worker, what waits to go out, and what is not acknowledged."""
-
-    __slots__ = ("acknowledged", "ended", "name", "number", "probe", "socket", "unsent", "untaken")
-
-    def __init__(self, name: str, number: int, connection: socket.socket, probe: Probe) -> None:
-        self.name = name
-        self.number = number
-        self.socket = connection
-        self.probe = probe
-        self.unsent: list[Sent] = []
-        self.untaken: deque[Sent] = deque()
-        self.acknowledged = 0
-        self.ended = False
-
 
 class Handoff:
     """The engine: `keep` the links, `accept` from listeners while active."""
@@ -111,8 +95,8 @@ class Handoff:
         # Connection ids must differ between this process's lives and its pair's.
         self._id_prefix = f"c-{self._pid:x}{int(time.time()) & 0xFFFFFF:x}-"
         self._accepted = 0
-        self._links: dict[str, _Link] = {}
-        self._dirty: list[_Link] = []
+        self._links: dict[str, Link] = {}
+        self._dirty: list[Link] = []
         self._window_ends = 0.0
         self._gathered = 0
         self._busy = False
@@ -127,7 +111,7 @@ class Handoff:
         """Stay linked to one worker until cancelled."""
         pause_s = RELINK_S
         while True:
-            connection = _connect(path)
+            connection = connect(path)
             if connection is None:
                 await trio.sleep(pause_s * (0.75 + 0.5 * random.random()))
                 pause_s = min(RELINK_MAX_S, pause_s * 1.5)
@@ -135,7 +119,7 @@ class Handoff:
             pause_s = RELINK_S
             now = time.monotonic()
             worker = self._distributor.linked(name, now)
-            link = _Link(name, worker.link, connection, Probe(HOP, now, random))
+            link = Link(name, worker.link, connection, Probe(HOP, now, random))
             link.probe.answered(now)
             self._links[name] = link
             self._make_room()
@@ -148,7 +132,7 @@ class Handoff:
                 connection.close()
             await trio.sleep(RELINK_S * random.random())
 
-    async def _listen(self, link: _Link) -> str:
+    async def _listen(self, link: Link) -> str:
         """Take credits until the link ends; how it ended."""
         while True:
             await trio.lowlevel.wait_readable(link.socket)
@@ -167,7 +151,7 @@ class Handoff:
                 return str(error)
             self._take_credit(link, credit)
 
-    def _take_credit(self, link: _Link, credit: Credit) -> None:
+    def _take_credit(self, link: Link, credit: Credit) -> None:
         now = time.monotonic()
         untaken = link.untaken
         # Not beyond what was sent: a worker that counts wrong must not free the rest.
@@ -179,16 +163,21 @@ class Handoff:
         self._distributor.set_well(link.name, link.probe.well, now)
         self._make_room()
 
-    def _lose(self, link: _Link, why: str) -> None:
+    def _lose(self, link: Link, why: str) -> None:
         if link.ended:
             return
         link.ended = True
         del self._links[link.name]
-        orphans = [*link.untaken, *link.unsent]
+        # The worker may have taken some, and talked, without living to say so.  Another
+        # would wait for words that the phone has already spent; a reset is kinder.
+        held = [*link.untaken, *link.unsent]
+        orphans = [item for item in held if is_untouched(item[0])]
         link.untaken.clear()
         link.unsent.clear()
         now = time.monotonic()
         self._distributor.unlinked(link.name, now, [record.ticket for _, record, _ in orphans])
+        for descriptor, _, source in set(held).difference(orphans):
+            refuse_descriptor(descriptor, _family(source), "reset")
         if why is not ENDING:
             self._log.warning("l4.worker_lost", worker=link.name, reason=why, untaken=len(orphans))
         for orphan in orphans:
@@ -276,6 +265,10 @@ class Handoff:
                     placement.ticket,
                 )
                 self._queue(placement, (descriptor, record, source))
+                if not self._busy:
+                    # Accepted and not sent is what our own death would cost: one at most,
+                    # unless there are so many that batches are worth more.
+                    self._flush()
         self._gathered += self._accepted - before
         self._flush()
         return in_order
@@ -296,7 +289,7 @@ class Handoff:
                 del link.unsent[:RECORDS_MAX]
                 self._send(link, batch)
 
-    def _send(self, link: _Link, batch: list[Sent]) -> None:
+    def _send(self, link: Link, batch: list[Sent]) -> None:
         worker = self._distributor.workers[link.name]
         first = self._distributor.sent(worker, len(batch))
         message = encode_batch(first, [record for _, record, _ in batch])
@@ -340,8 +333,7 @@ class Handoff:
             return
         self._distributor.give_up(item[1].ticket, NO_LINK)
         self._counters.no_worker.value += 1
-        family = socket.AF_INET if len(item[2]) == 4 else socket.AF_INET6
-        refuse_descriptor(item[0], family, "reset")
+        refuse_descriptor(item[0], _family(item[2]), "reset")
 
     # -- time -----------------------------------------------------------------------
 
@@ -361,7 +353,7 @@ class Handoff:
             self._make_room()
             self._counters.see(self._distributor)
 
-    def _probe(self, link: _Link, now: float) -> None:
+    def _probe(self, link: Link, now: float) -> None:
         if link.untaken and now - link.untaken[0][1].decided_ns * 1e-9 > STALL_S:
             self._distributor.set_well(link.name, False, now)
         if link.probe.expire(now):
@@ -395,22 +387,5 @@ class Handoff:
             await trio.sleep(SETTLE_STEP_S)
 
 
-def _connect(path: Path) -> socket.socket | None:
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    try:
-        connection.setblocking(False)
-        connection.connect(str(path))
-    except OSError:
-        connection.close()  # not there yet, or its backlog is full: later
-        return None
-    return connection
-
-
-def worker_socket(run_dir: Path, name: str) -> Path:
-    """Where the L7 worker `name` waits for links."""
-    return run_dir / "l7" / f"{name}.sock"
-
-
-def worker_names(pop: str, count: int, heard: Iterable[str] = ()) -> list[str]:
-    """The workers of a POP: those the configuration promises and those that were heard of."""
-    return list(dict.fromkeys([*(f"l7-{pop}-{n + 1}" for n in range(count)), *heard]))
+def _family(source: bytes) -> int:
+    return socket.AF_INET if len(source) == 4 else socket.AF_INET6

@@ -6,8 +6,10 @@ This module looks at what a standby sees of the holder and decides; it is asked
 each beat and whenever the holder's death is signalled.
 
 * The holder is gone (its lock is free): at once.
-* The holder is silent and its process is stopped or otherwise off the CPU for
-  good: after `BEATS_MISSED`, as VRRP does.
+* The holder's process is stopped: at once as well.  The kernel says so, and it
+  will not run before somebody continues it.
+* The holder is silent and under a tracer: after `BEATS_MISSED`, as VRRP does.  A
+  tracer stops its process for moments all the time.
 * The holder is silent but runnable: the machine is busy rather than the holder
   dead.  A claim now would only move the work to the next starved process, so
   only after `BEATS_MISSED_BUSY`.
@@ -24,9 +26,10 @@ BEATS_MISSED = 3  # VRRP, keepalived
 BEATS_MISSED_BUSY = 15
 # How much longer each rank waits before the first epoch: a fork takes about 20 ms.
 RANK_STEP_S = 0.15
-# The states of /proc/<pid>/stat in which a process will not run by itself: stopped,
-# traced, zombie, dead.
-_HALTED = frozenset("TtZXx")
+# States of /proc/<pid>/stat in which a process will not run by itself: stopped,
+# zombie, dead.
+_HALTED = frozenset("TZXx")
+_TRACED = "t"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,9 @@ def reason_to_claim(sight: Sight, rank: int, waited_s: float, beat_s: float) -> 
         if waited_s < rank * RANK_STEP_S:
             return None
         return "nobody was active" if sight.epoch == 0 else "the active one is gone"
-    if sight.beat_age_s > BEATS_MISSED * beat_s and sight.process_state in _HALTED:
+    if sight.process_state in _HALTED:
+        return "the active one is stopped"
+    if sight.beat_age_s > BEATS_MISSED * beat_s and sight.process_state == _TRACED:
         return "the active one is stopped"
     if sight.beat_age_s > BEATS_MISSED_BUSY * beat_s:
         return "the active one is silent"

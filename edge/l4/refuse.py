@@ -12,7 +12,8 @@ import socket
 import struct
 from typing import Literal
 
-_LINGER_ZERO = struct.pack("ii", 1, 0)
+# SO_LINGER on, for no time: close() then resets.
+LINGER_ZERO = struct.pack("ii", 1, 0)
 _TCP_REPAIR = 19  # linux/tcp.h; the socket module has no name for it
 
 
@@ -34,7 +35,7 @@ def refuse(connection: socket.socket, how: Literal["reset", "drop"]) -> None:
         else:
             # Without this the kernel would keep a FIN-WAIT entry for each of a
             # flooder's connections for a minute.
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
     except OSError:
         pass  # it is gone already, or we may not: closing is what remains
     connection.close()

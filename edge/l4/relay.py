@@ -11,7 +11,7 @@ goes on by itself.  An error on either side resets both, because a reset that
 became a FIN would turn a broken transfer into a short one.
 
 Bounds: admission caps the connections, `IDLE_S` the time in which nothing moves
-in either direction, `CONNECT_S` each attempt to reach an endpoint, `HEADER_S` the
+in either direction, `sockets.CONNECT_S` each attempt to reach an endpoint, `HEADER_S` the
 wait for a PROXY header.
 """
 
@@ -20,7 +20,6 @@ import errno
 import os
 import random
 import socket
-import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,13 +44,13 @@ from edge.l4.admission import Refusal
 from edge.l4.counters import Counters
 from edge.l4.distributor import Distributor, Placement
 from edge.l4.probe import HOP, Probe
-from edge.l4.refuse import refuse
+from edge.l4.refuse import LINGER_ZERO, refuse
+from edge.l4.sockets import close, dial, send_all
 
 # Larger reads cost fewer system calls a gigabyte; more than this no longer helps.
 CHUNK_BYTES = 256 * 1024
 # One connection that can always read and always send must let the others run.
 CHUNKS_IN_A_ROW = 8
-CONNECT_S = 3.0  # Caddy
 CONNECT_TRIES = 3  # HAProxy's `retries`
 HEADER_S = 5.0  # the PROXY specification asks for at least 3
 HEADER_BYTES = 16 * 1024
@@ -62,7 +61,6 @@ EXHAUSTED_S = 0.01
 # A standby is woken by connections that are not for it; it looks this often whether
 # they have become so.
 STANDBY_S = 0.01
-_LINGER_ZERO = struct.pack("ii", 1, 0)
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
@@ -183,7 +181,7 @@ class Relay:
         except Exception as error:
             self._log.error("l4.relay_failed", source=peer.address, error=repr(error))
         finally:
-            _close(phone)
+            close(phone)
 
     async def _admit(self, phone: socket.socket, peer: Endpoint) -> None:
         source, early = peer, b""
@@ -228,7 +226,7 @@ class Relay:
         finally:
             if worker.link == link:  # else it left and came back, and counts from zero
                 worker.open -= 1
-            _close(backend)
+            close(backend)
 
     async def _read_header(self, phone: socket.socket, peer: Endpoint) -> tuple[Endpoint, bytes]:
         """Who the trusted proxy says it is, and the bytes that came behind its header."""
@@ -261,7 +259,7 @@ class Relay:
             address = self._addresses.get(name)
             if address is not None:
                 began = time.monotonic()
-                backend = await _dial(address)
+                backend = await dial(address)
                 now = time.monotonic()
                 if backend is not None:
                     self._distributor.observe(name, now - began, now)
@@ -293,7 +291,7 @@ class Relay:
             ]
             early = encode_v2(source, Endpoint(vip[0], vip[1]), tlvs) + early
         if early:
-            await _send_all(backend, memoryview(early))
+            await send_all(backend, memoryview(early))
 
     async def _copy_both(self, phone: socket.socket, backend: socket.socket, flow: _Flow) -> None:
         try:
@@ -303,7 +301,7 @@ class Relay:
         except* OSError:
             for end in (phone, backend):
                 with contextlib.suppress(OSError):
-                    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
 
     async def _copy(self, source: socket.socket, sink: socket.socket, flow: _Flow, inwards: bool) -> None:
         chunk = self._chunk
@@ -328,7 +326,7 @@ class Relay:
                     sent = 0
                 if sent < count:
                     # Others use the chunk while we wait, so the rest needs its own memory.
-                    await _send_all(sink, memoryview(bytes(chunk[sent:count])))
+                    await send_all(sink, memoryview(bytes(chunk[sent:count])))
                     flow.moved_at = time.monotonic()
                 if count < CHUNK_BYTES:
                     break  # that was all; asking again would cost a call to hear so
@@ -359,7 +357,7 @@ class Relay:
 
     async def _probe(self, name: str) -> None:
         address = self._addresses.get(name)
-        backend = await _dial(address, HOP.timeout_s) if address is not None else None
+        backend = await dial(address, HOP.timeout_s) if address is not None else None
         now = time.monotonic()
         probe = self._probes.get(name)
         if backend is None:
@@ -369,8 +367,8 @@ class Relay:
             if self._options.send_proxy:
                 # The same path as a phone's connection, and clearly not one.
                 with trio.fail_after(HOP.timeout_s):
-                    await _send_all(backend, memoryview(encode_v2(None, None)))
-        _close(backend)
+                    await send_all(backend, memoryview(encode_v2(None, None)))
+        close(backend)
         if probe is not None and probe.answered(now):
             self._log.info("l4.endpoint_well", endpoint=name)
             self._distributor.set_well(name, True, now)
@@ -385,40 +383,3 @@ class Relay:
     def _tickets_of(self, name: str) -> list[int]:
         link = self._distributor.workers[name].link
         return [row.ticket for row in self._distributor.connections.rows(1 << 20) if row.link == link]
-
-
-async def _dial(address: tuple[str, int], patience_s: float = CONNECT_S) -> socket.socket | None:
-    """A connected non-blocking socket, or None."""
-    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-    backend = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        backend.setblocking(False)
-        backend.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        error = backend.connect_ex(address)
-        if error == errno.EINPROGRESS:
-            with trio.fail_after(patience_s):
-                await trio.lowlevel.wait_writable(backend)
-            error = backend.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if error:
-            raise OSError(error, os.strerror(error))
-    except (OSError, trio.TooSlowError):
-        backend.close()
-        return None
-    except BaseException:
-        backend.close()
-        raise
-    return backend
-
-
-async def _send_all(sink: socket.socket, rest: memoryview) -> None:
-    while rest:
-        try:
-            rest = rest[sink.send(rest) :]
-        except BlockingIOError:
-            await trio.lowlevel.wait_writable(sink)
-
-
-def _close(connection: socket.socket) -> None:
-    if connection.fileno() >= 0:
-        trio.lowlevel.notify_closing(connection)
-        connection.close()

@@ -21,7 +21,8 @@ from edge.l4.admission import Admission, BadNetwork
 from edge.l4.counters import Counters
 from edge.l4.distributor import Distributor
 from edge.l4.fence import Fence
-from edge.l4.handoff import Handoff, worker_names, worker_socket
+from edge.l4.handoff import Handoff
+from edge.l4.links import worker_names, worker_socket
 from edge.l4.pair import Pair
 from edge.l4.refuse import can_drop
 from edge.l4.relay import Options, Relay

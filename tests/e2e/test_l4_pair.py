@@ -83,6 +83,7 @@ async def under_load(rig: Rig, lane: str = "mumbai") -> AsyncIterator[Callers]:
     address = json.loads(told)
     callers = Callers(address["host"], address["port"])
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(callers.feel_the_pulse)
         nursery.start_soon(callers.stay, LONG)
         with trio.fail_after(20):
             while callers.long_open < LONG:

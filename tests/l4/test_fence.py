@@ -109,9 +109,7 @@ def test_death_frees_the_lock_and_a_stop_does_not(tmp_path: Path, number: signal
     if number == signal.SIGKILL:
         holder.join()
     else:
-        # The state is asked for only of a holder that has been silent for two beats.
         os.waitid(os.P_PID, holder.pid, os.WSTOPPED)
-        time.sleep(0.05)
     after = standby.look()
     if number == signal.SIGSTOP:
         holder.kill()

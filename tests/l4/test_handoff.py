@@ -14,7 +14,7 @@ from edge.common.metrics import Registry
 from edge.l4.admission import Admission, Refusal
 from edge.l4.counters import Counters
 from edge.l4.distributor import Distributor
-from edge.l4.handoff import Handoff, worker_names
+from edge.l4.handoff import Handoff
 from tests.kit.worker_stand_in import StandIn
 
 GENEROUS = AdmissionConfig(source_rate_per_s=1e6, source_burst=100_000)
@@ -135,6 +135,37 @@ async def test_what_a_dead_worker_had_not_taken_goes_to_the_next(stage: Stage) -
     assert stage.counters.given_again.value == 3
 
 
+async def test_what_a_dead_worker_had_begun_is_reset_and_not_given_on(stage: Stage) -> None:
+    """It read the phone's hello and died within the 20 ms before its credit was due.
+
+    The next worker would wait for a hello that never comes again, and the phone with it.
+    """
+    first, second = stage.worker("l7-1"), stage.worker("l7-2")
+    first.crediting = False
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stage.engine.keep, "l7-1", stage.path("l7-1"))
+            await stage.until_linked("l7-1")
+            first.turn()
+            spoken, silent = stage.call(2)
+            stage.accept()
+            assert echo(spoken, first) == b"hello"
+            nursery.start_soon(stage.engine.keep, "l7-2", stage.path("l7-2"))
+            await stage.until_linked("l7-2")
+            second.turn()
+            del stage.workers["l7-1"]
+            first.close()
+            await stage.until_settled()
+            with pytest.raises(ConnectionResetError):
+                spoken.recv(1)
+            answer = echo(silent, second)
+            nursery.cancel_scope.cancel()
+
+    assert answer == b"hello"
+    assert len(second.records) == 1
+    assert stage.distributor.admission.open_total <= 1
+
+
 async def test_connections_wait_in_the_kernel_while_no_worker_is_there(stage: Stage) -> None:
     """A restart of all workers loses nothing that the backlog holds."""
     (phone,) = stage.call()
@@ -211,12 +242,3 @@ async def test_a_refused_phone_is_reset_and_the_reason_counted(tmp_path: Path) -
 
     assert answer == b"hello"
     assert stage.counters.results() == {"handed": 1, Refusal.SOURCE_RATE.value: 1}
-
-
-def test_workers_are_those_promised_and_those_heard_of() -> None:
-    """Before the hub's first word an L4 already knows whom the configuration promises."""
-    assert worker_names("mumbai", 2, ["l7-mumbai-2", "l7-mumbai-9"]) == [
-        "l7-mumbai-1",
-        "l7-mumbai-2",
-        "l7-mumbai-9",
-    ]
