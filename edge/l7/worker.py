@@ -48,7 +48,7 @@ from edge.l7.upstream.cluster import Cluster
 from edge.l7.upstream.pool import Way
 from edge.l7.verdict import Answer
 
-# Deadlines are in seconds; a quarter of one is precise enough and costs 0.3 ms for 5,000 connections.
+# Deadlines are in seconds; a quarter of one is precise enough, and a walk is one comparison a connection.
 WALK_S: Final = 0.25
 # How often we look who does not read: one system call per idle connection, so not at each walk.
 SLOW_LOOK_S: Final = 1.0

@@ -2,7 +2,7 @@
 
 `judge` is the plain path: the rules of `edge.l7.http1.rules`, then an
 `h11.Connection` for the grammar, then what a proxy wants to know.  It costs
-about 60 us and keeps nothing.  `edge.l7.http1.memo` gives the same verdicts
+two to three times what h11 alone does, and keeps nothing.  `edge.l7.http1.memo` gives the same verdicts
 from memory, and a differential test holds the two together.
 
 `split_head` finds a head in a buffer; nothing is parsed before it is whole.

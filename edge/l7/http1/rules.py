@@ -49,7 +49,7 @@ def limits_of(config: L7Config) -> HeadLimits:
 
 
 # `bytes.translate(None, CLASS)` deletes a class of bytes; what remains is what does not belong.
-# It is one pass in C and ten times as fast as a regular expression.
+# It is one pass in C.
 TARGET_BYTES: Final = bytes(byte for byte in range(0x21, 0x7F) if byte != ord("#"))
 VALUE_BYTES: Final = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
 HEAD_BYTES: Final = VALUE_BYTES + b"\r\n"
