@@ -175,6 +175,12 @@ def _clusters(config: Config) -> Iterator[Problem]:
             yield Problem(
                 (*here, "service"), f'no [[service]] is called "{cluster.service}"{hint}', "service"
             )
+        kind, _, name = cluster.hash_on.partition(":")
+        if kind not in ("source", "account", "path", "cookie", "header") or bool(name) != (
+            kind in ("cookie", "header")
+        ):
+            kinds = "source, account, path, cookie:NAME and header:NAME"
+            yield Problem((*here, "hash-on"), f'"{cluster.hash_on}" is none of {kinds}')
         for endpoint in cluster.endpoints:
             if not _split(endpoint)[1]:
                 yield Problem((*here, "endpoints"), f'"{endpoint}" is not "host:port"')
@@ -219,6 +225,10 @@ def _route_match(route: RouteConfig, here: Path) -> Iterator[Problem]:
         yield Problem((*here, "path"), 'a "*" may stand at the end only (use regex for more)')
     if route.regex and (mistake := _regex_mistake(route.regex)):
         yield Problem((*here, "regex"), mistake)
+    for key in ("header", "cookie", "query"):
+        for name, value in getattr(route, key).items():
+            if value.startswith("~") and (mistake := _regex_mistake(value[1:])):
+                yield Problem((*here, key, name), mistake)
     for method in route.method:
         if not _TOKEN.match(method) or method != method.upper():
             yield Problem((*here, "method"), f'"{method}" is not a method such as "GET"')

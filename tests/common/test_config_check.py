@@ -46,6 +46,14 @@ def test_a_sensible_configuration_has_no_problem() -> None:
 
 
 CASES = [
+    (
+        POP + GOOD + '[[route]]\npath = "/x"\ncluster = "feed"\nquery = { page = "~[0-9" }\n',
+        "RE2 cannot compile",
+    ),
+    (
+        POP + GOOD.replace('service = "feed"\n[[route]]', 'service = "feed"\nhash-on = "cookie"\n[[route]]'),
+        '"cookie" is none of source, account, path, cookie:NAME and header:NAME',
+    ),
     ("", "no POP is enabled"),
     (POP + "enabled = false\n", "no POP is enabled"),
     (POP + POP.replace("127.0.1.1", "127.0.1.2"), '"mumbai" is taken by an earlier pop'),
