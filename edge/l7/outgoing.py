@@ -14,6 +14,7 @@ from edge.l7.http1.reply_head import ReplyHead
 from edge.l7.http1.rules import CHUNKED
 from edge.l7.record import Flow, Try
 from edge.l7.request import Request
+from edge.l7.stages.route_table import upstream_path
 
 # Methods whose content a service expects; without any, it is told so (RFC 9110 section 8.6).
 _WITH_CONTENT: Final = frozenset(("POST", "PUT", "PATCH"))
@@ -163,11 +164,8 @@ class Heads:
 
 def target_of(request: Request) -> bytes:
     """The target for the service: the normal form that all stages saw, after the route's rewriting."""
-    path = request.path
-    config = request.route.config if request.route is not None else None
-    if config is not None and config.rewrite_prefix is not None:
-        path = config.rewrite_prefix + path.removeprefix(config.path.removesuffix("*"))
-        path = path if path.startswith("/") else "/" + path
+    route = request.route
+    path = request.path if route is None else upstream_path(route, request.path)
     return b"%b?%b" % (path.encode(), request.query) if request.query else path.encode()
 
 
