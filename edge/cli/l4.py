@@ -122,6 +122,9 @@ def connections(name: str = "l4") -> None:
             ", ".join(f"{count} {result}" for result, count in stats["results"].items()) or "nothing yet"
         )
         print(f"{member} ({stats['role']}, epoch {stats['epoch']}): {results}; {stats['connections']} open")
+        kernel = {name: count for name, count in stats.get("kernel", {}).items() if count}
+        if kernel:
+            print("  kernel: " + ", ".join(f"{count} {name}" for name, count in kernel.items()))
         for worker in stats["workers"]:
             state = "draining" if worker["draining"] else "well" if worker["well"] else "not well"
             print(f"  {worker['name']}: {worker['open']} open, weight {worker['weight']}, {state}")

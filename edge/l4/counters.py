@@ -52,6 +52,9 @@ class Counters:
             "edge_l4_flood_mode", "1 while new sources are not written down"
         ).child()
         self._workers = registry.gauge("edge_l4_candidates", "Workers that may be chosen").child()
+        self._kernel = registry.gauge(
+            "edge_l4_kernel_count", "Counters of /proc/net/netstat about full queues and cookies", ("name",)
+        )
         self.active = registry.gauge("edge_l4_active", "1 while this process accepts").child()
 
     def see(self, distributor: Distributor) -> None:
@@ -63,6 +66,11 @@ class Counters:
         self._flooding.value = int(admission.flooding)
         self._workers.value = distributor.candidates
         self._limited.value = self.refused[Refusal.SOURCE_RATE].value + self.refused[Refusal.RATE].value
+
+    def see_kernel(self, counts: dict[str, int]) -> None:
+        """Put what the kernel counted beside our own numbers."""
+        for name, count in counts.items():
+            self._kernel.child(name).value = count
 
     def results(self) -> dict[str, int]:
         """Connections by what became of them, without the zeros."""

@@ -8,6 +8,7 @@ and orders and is asked for statistics.
 import random
 import time
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import trio
@@ -22,6 +23,7 @@ from edge.l4.counters import Counters
 from edge.l4.distributor import Distributor
 from edge.l4.fence import Fence
 from edge.l4.handoff import Handoff
+from edge.l4.kernel_counts import parse_netstat
 from edge.l4.links import worker_names, worker_socket
 from edge.l4.pair import Pair
 from edge.l4.refuse import can_drop
@@ -30,6 +32,7 @@ from edge.l4.report import explain_drain, explain_flow, statistics
 
 LISTENERS: tuple[ListenerName, ...] = ("https", "http")
 LOAD_EVERY_S = 1.0
+NETSTAT = Path("/proc/net/netstat")
 
 
 class L4:
@@ -142,7 +145,7 @@ class L4:
         link.on_members(partial(self._take_members, nursery))
         link.on_revision(partial(self._take_revision, nursery))
         link.on_command("takeover", self._take_over)
-        link.on_ask("stats", lambda args: statistics(self._distributor, self._counters, self._who()))
+        link.on_ask("stats", self._statistics)
         link.on_ask("flow", lambda args: explain_flow(self._distributor, self._who(), args, time.monotonic()))
         link.on_ask("drain", lambda args: explain_drain(self._distributor, self._who(), args))
 
@@ -211,9 +214,22 @@ class L4:
         handed = 0.0
         while True:
             await trio.sleep(LOAD_EVERY_S)
+            self._see_kernel()
             load["connections"] = len(self._distributor.connections)
             load["rate"] = (self._counters.handed.value - handed) / LOAD_EVERY_S
             handed = self._counters.handed.value
+
+    def _statistics(self, args: dict[str, Any]) -> dict[str, Any]:
+        answer = statistics(self._distributor, self._counters, self._who())
+        return answer | {"kernel": self._see_kernel()}
+
+    def _see_kernel(self) -> dict[str, int]:
+        try:
+            counts = parse_netstat(NETSTAT.read_text())
+        except OSError:
+            return {}  # no /proc here
+        self._counters.see_kernel(counts)
+        return counts
 
     def _who(self) -> dict[str, Any]:
         return {
