@@ -32,6 +32,7 @@ WORDS = {
     "lab": ("edge.cli.lab", "app"),
     "drill": ("edge.cli.drill", "app"),
     "metrics": ("edge.cli.metrics", "app"),
+    "tour": ("edge.cli.tour", "app"),
     "load": ("edge.cli.load", "app"),
     "l4": ("edge.cli.l4", "app"),
     "waf": ("edge.cli.waf", "app"),

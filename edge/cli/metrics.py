@@ -16,11 +16,13 @@ app = cyclopts.App(name="metrics", help="Every counter, in Prometheus' text form
 
 
 @app.default
-def metrics(target: str = "*", *, json: bool = False, serve: str = "") -> None:
+def metrics(target: str = "*", *, name: str = "", json: bool = False, serve: str = "") -> None:
     """Print the counters of TARGET (a process, a service, a tier, a POP; all by default).
 
     Parameters
     ----------
+    name
+        Only counters whose name begins so: edge_l7_requests.
     json
         Plain values by process instead.
     serve
@@ -32,7 +34,7 @@ def metrics(target: str = "*", *, json: bool = False, serve: str = "") -> None:
     if json:
         say_json(_answers(target))
         return
-    sys.stdout.write(exposition(_answers(target), _members()))
+    sys.stdout.write(exposition(_answers(target), _members(), name))
 
 
 def _answers(target: str) -> dict[str, Any]:

@@ -16,15 +16,21 @@ from prometheus_client.registry import Collector
 _WHO = ("tier", "pop", "service", "instance")
 
 
-def exposition(answers: Mapping[str, Any], members: Mapping[str, Mapping[str, Any]]) -> str:
-    """The text; `answers` are the processes' snapshots by name, `members` who they are."""
+def exposition(answers: Mapping[str, Any], members: Mapping[str, Mapping[str, Any]], prefix: str = "") -> str:
+    """The text; `answers` are the processes' snapshots by name, `members` who they are.
+
+    With `prefix`, only of the counters whose names begin so.
+    """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Snapshot(answers, members))
+    registry.register(_Snapshot(answers, members, prefix))
     return generate_latest(registry).decode()
 
 
 class _Snapshot(Collector):
-    def __init__(self, answers: Mapping[str, Any], members: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(
+        self, answers: Mapping[str, Any], members: Mapping[str, Mapping[str, Any]], prefix: str
+    ) -> None:
+        self._prefix = prefix
         self._answers = answers
         self._members = members
 
@@ -35,6 +41,8 @@ class _Snapshot(Collector):
             who = {"tier": member.get("tier", ""), "pop": member.get("pop", "")}
             who |= {"service": member.get("service", ""), "instance": name}
             for family in families or ():
+                if not family["name"].startswith(self._prefix):
+                    continue
                 metric = metrics.get(family["name"])
                 if metric is None:
                     metric = metrics[family["name"]] = _metric(family)
