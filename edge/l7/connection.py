@@ -18,6 +18,7 @@ import trio
 
 from edge.common.trace import RANDOM, SAMPLED, TraceContext, parse_traceparent
 from edge.l7 import answers, tls
+from edge.l7.fetch import Fields
 from edge.l7.http1.head import Head, split_head
 from edge.l7.http1.reply_head import ReplyHead
 from edge.l7.http1.rules import Refused
@@ -205,7 +206,7 @@ class PhoneConnection:
         request = Request(
             head.line.method,
             head.line.target,
-            block.fields,
+            _fields_of(head),
             host=block.host,
             body_expected=head.body != 0,
             source=self.flow.handover.source_ip,
@@ -445,6 +446,16 @@ def _refusal(refused: Refused) -> Answer:
         why=f"http: {refused.rule}",
         headers=headers,
     )
+
+
+def _fields_of(head: Head) -> Fields:
+    authority = head.line.authority
+    if authority is None:
+        return head.block.fields
+    # RFC 9112 section 3.2.2: absolute-form replaces what Host said, for every stage too; the
+    # cache would else store one host's answer for another.
+    others = (pair for pair in head.block.fields if pair[0] != b"host")
+    return ((b"host", authority), *others)
 
 
 def _has_date(answer: Answer) -> bool:

@@ -142,3 +142,19 @@ async def test_a_purge_over_the_control_channel_forgets(tmp_path: Path) -> None:
 
 async def _command(process: Process, action: str, **args: object) -> str:
     return await process.link.commands[action](args)
+
+
+async def test_absolute_form_names_the_host_whatever_host_says(tmp_path: Path) -> None:
+    """Two spellings of a host in one request must not store one's answer for the other."""
+    service = Slow(b"cache-control: max-age=60")
+    service.may_answer.set()
+
+    async with running(tmp_path, service, cached) as edge:
+        phone = await edge.phone()
+        await phone.get("https://i.edge.test:1337/a")
+        honest = await phone.get("/a")
+        again = await phone.get("https://i.edge.test:1337/a")
+
+    assert service.asked == 2
+    assert honest["cache-status"].startswith("edge-cache; fwd=uri-miss")
+    assert again["cache-status"].startswith("edge-cache; hit")

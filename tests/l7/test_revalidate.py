@@ -47,7 +47,7 @@ async def revalidated(answer: bytes) -> tuple[Answer, list[bytes], list[object]]
         request.path, request.query, request.route = "/a", b"q=1", route
         return request
 
-    first = Request("GET", b"/a?q=1", (), host="i.edge.test")
+    first = Request("GET", b"/a?q=1", ((b"host", b"i.edge.test"),), host="i.edge.test")
     first.path, first.query, first.route = "/a", b"q=1", route
     assert cache(first, time.monotonic(), time.time()) is None
     assert first.fetch is not None

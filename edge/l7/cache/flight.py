@@ -283,7 +283,7 @@ def _same_origin(value: bytes, host: str, path: str) -> Key | None:
     scheme, separator, rest = text.partition("://")
     if separator and scheme in ("http", "https"):
         authority, slash, rest = rest.partition("/")
-        if authority.partition(":")[0].lower() != host:
+        if authority.lower() != host:
             return None
         text = slash + rest
     if not text.startswith("/"):

@@ -75,15 +75,19 @@ class Cache:
             if route is None or not route.config.cache or request.body_expected:
                 return CONTINUE
         else:
-            key = (request.host, request.path, request.query)
-            if method not in _SAFE and (key in self.store or (route is not None and route.config.cache)):
-                request.fetch = Watch(self, key)
+            if method not in _SAFE:
+                key = (_authority(request.header(b"host")), request.path, request.query)
+                if key in self.store or (route is not None and route.config.cache):
+                    request.fetch = Watch(self, key)
             return CONTINUE
         asked: dict[bytes, list[bytes]] = {}
+        authority: bytes | None = None
         for name, value in request.headers:
             if name in _OF_INTEREST:
                 asked.setdefault(name, []).append(value)
-        key = (request.host, request.path, request.query)
+            elif name == b"host":
+                authority = value
+        key = (_authority(authority), request.path, request.query)
         if asked and not _ORIGINS_BUSINESS.isdisjoint(asked):
             return CONTINUE
         said = _said(asked) if asked else NONE
@@ -210,6 +214,12 @@ class Cache:
     def _passes(self, key: Key, now: float) -> bool:
         until = self._pass_until.get(key)
         return until is not None and now < until
+
+
+def _authority(host: bytes | None) -> str:
+    # With its port: the service sees it and may write it into an answer, so a phone that makes
+    # one up must not get that answer stored for the others.
+    return "" if host is None else host.decode("latin-1").lower()
 
 
 def _said(asked: Grouped) -> Directives:

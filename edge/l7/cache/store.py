@@ -12,7 +12,7 @@ from edge.common.config import CacheConfig
 from edge.l7.cache.entry import Entry
 from edge.l7.request import Request
 
-Key = tuple[str, str, bytes]  # host, path, query
+Key = tuple[str, str, bytes]  # host as the phone wrote it, with port; path; query
 
 
 class _Shelf:
@@ -87,7 +87,7 @@ class Store:
         keys = [
             key
             for key in self._shelves
-            if (not host or key[0] == host)
+            if (not host or host in (key[0], key[0].partition(":")[0]))
             and (key[1].startswith(prefix) if prefix is not None else key[1] == path)
         ]
         return sum(self.remove(key) for key in keys)

@@ -71,9 +71,10 @@ class Experiments:
 
     def __call__(self, request: Request, now: float, unix_now: float) -> Answer | None:
         """Assign."""
-        if self._by_account or self._by_device:
-            self._assign(request)
         route = request.route
+        # What is stored for everybody must not have been made for one variant.
+        if (self._by_account or self._by_device) and not (route is not None and route.config.cache):
+            self._assign(request)
         if route is not None and route.config.split:
             request.route = self._cluster_of(route, request)
         return CONTINUE

@@ -65,7 +65,7 @@ def test_relative_and_foreign_locations() -> None:
     for path in ("/d/x", "/d/y"):
         phone.fetch(request(path))
 
-    watch = Watch(cache, ("h", "/d/new", b""))
+    watch = Watch(cache, ("h:8443", "/d/new", b""))
     watch.response(201, ((b"Location", b"x"), (b"Content-Location", b"http://elsewhere/d/y")), 0.0, 0.0)
 
     assert phone.hit(path="/d/x") is None

@@ -16,6 +16,7 @@ FRESH = ((b"cache-control", b"max-age=60"),)
 
 
 def request(path: str = "/a", method: str = "GET", route: Any = ROUTE, **headers: bytes) -> Request:
+    headers = {"host": b"h:8443"} | headers
     fields = tuple((name.replace("_", "-").encode(), value) for name, value in headers.items())
     made = Request(method, path.encode(), fields, host="h")
     made.path, made.route = path, route
@@ -327,12 +328,22 @@ def test_preconditions_of_the_service_and_tunnels_pass_untouched() -> None:
     assert asked.fetch is None
 
 
+def test_a_made_up_port_poisons_nobodys_answer() -> None:
+    """The service may write Host into a link; that answer is for who sent that Host."""
+    phone = Phone()
+    phone.fetch(request(host=b"h:1337"))
+
+    assert phone.hit() is None
+    assert phone.hit(host=b"H:1337") is not None
+
+
 def test_a_purge_forgets() -> None:
-    """Over the control channel."""
+    """Over the control channel; a host may be named with its port or without."""
     phone = Phone()
     phone.fetch(request("/media/1"))
 
-    assert phone.cache.purge("", "/media/*") == 1
+    assert phone.cache.purge("h:1", "/media/*") == 0
+    assert phone.cache.purge("h", "/media/*") == 1
     assert phone.hit(path="/media/1") is None
 
 

@@ -58,6 +58,13 @@ def test_a_device_without_a_cookie_gets_one_and_is_known_by_it() -> None:
     assert made_up.reply_lines
 
 
+def test_a_cached_route_has_no_variants() -> None:
+    """One variant's answer would be stored for the others."""
+    cached = RouteConfig(path="/", cluster="c", cache=True)
+
+    assert ask(Experiments((RANKER, BUTTON)), route=cached).variants == {}
+
+
 def test_nobody_without_an_account_is_in_an_account_experiment() -> None:
     """There is nothing to be sticky by."""
     assert ask(Experiments((RANKER,)), account=None).variants == {}
