@@ -42,6 +42,7 @@ from edge.common.log import Log
 from edge.l4.admission import Refusal
 from edge.l4.counters import Counters
 from edge.l4.distributor import NO_LINK, Distributor, Placement
+from edge.l4.gather import Gather
 from edge.l4.links import Link, Sent, connect
 from edge.l4.probe import HOP, Probe
 from edge.l4.refuse import refuse_descriptor
@@ -53,12 +54,6 @@ RELINK_S = 0.02
 RELINK_MAX_S = 0.25
 TICK_S = 0.1
 EXHAUSTED_S = 0.01
-# Above 500 admitted connections a second the accepting task looks every two milliseconds
-# instead of being woken for each, as a network card coalesces its interrupts.  A
-# refused flood does not count, so it cannot make anybody wait.
-BUSY_WINDOW_S = 0.05
-BUSY_COUNT = 25
-GATHER_S = 0.002
 SETTLE_STEP_S = 0.005
 # A worker takes a connection within microseconds and says so within 20 ms.  One that
 # is stopped, or stuck, gets no more after this long; its next credit clears it.
@@ -97,9 +92,8 @@ class Handoff:
         self._accepted = 0
         self._links: dict[str, Link] = {}
         self._dirty: list[Link] = []
-        self._window_ends = 0.0
         self._gathered = 0
-        self._busy = False
+        self._gather = Gather()
         self._homeless: deque[tuple[float, Sent]] = deque()
         self._room = trio.Event()
         # One buffer for all links: its content is used before anybody else gets a turn.
@@ -196,22 +190,15 @@ class Handoff:
                 if not self.accept_batch(listener, name, still_active):
                     self._counters.exhausted.value += 1
                     await trio.sleep(EXHAUSTED_S)
-                if not self._is_busy(time.monotonic()):
+                pause_s = self._gather.pause_s(self._gathered, time.monotonic())
+                self._gathered = 0
+                if not pause_s:
                     break
-                await trio.sleep(GATHER_S)
+                await trio.sleep(pause_s)
             if not still_active():
                 return
             if not self._distributor.can_place():
                 await self._room.wait()
-
-    def _is_busy(self, now: float) -> bool:
-        """Whether connections come so fast that waking up for each costs more than it serves."""
-        if now >= self._window_ends:
-            # The window before this one decides; a longer silence is no window at all.
-            self._busy = now < self._window_ends + BUSY_WINDOW_S and self._gathered >= BUSY_COUNT
-            self._gathered = 0
-            self._window_ends = now + BUSY_WINDOW_S
-        return self._busy
 
     def accept_batch(
         self, listener: socket.socket, name: ListenerName, still_active: Callable[[], bool]
@@ -265,7 +252,7 @@ class Handoff:
                     placement.ticket,
                 )
                 self._queue(placement, (descriptor, record, source))
-                if not self._busy:
+                if not self._gather.busy:
                     # Accepted and not sent is what our own death would cost: one at most,
                     # unless there are so many that batches are worth more.
                     self._flush()
