@@ -58,11 +58,24 @@ def show(name: str) -> None:
 
 
 @app.command
-def run(*wanted: str, predict: str = "", out: Path | None = None, quiet: bool = False) -> None:
+def run(
+    *wanted: str, predict: str = "", out: Path | None = None, quiet: bool = False, live: bool = False
+) -> None:
     """Run labs by name, or `all`, and write a report for each.
 
     Every lab starts an edge of its own on free ports; a running one is left alone.
     Exit status 1 where an expectation did not hold.
+
+    Parameters
+    ----------
+    predict
+        Your guess; asked for in a terminal.
+    out
+        Where reports go; runs/ by default.
+    quiet
+        Print the report's path and nothing else.
+    live
+        How it goes, twice a second, as JSON lines: what the console draws.
     """
     if not wanted:
         raise ConfigError([f"which lab?  {', '.join(names())}, or all"])
@@ -70,7 +83,7 @@ def run(*wanted: str, predict: str = "", out: Path | None = None, quiet: bool = 
     directory = out or ROOT / "runs"
     results: list[tuple[str, str, str, str]] = []
     for name in chosen:
-        results.append(_run_one(name, predict, directory, quiet))
+        results.append(_run_one(name, predict, directory, quiet, live))
     if len(chosen) > 1:
         styles = ["" if row[1] == "holds" else "31" for row in results]
         say_table(("LAB", "VERDICT", "SECONDS", "REPORT"), results, styles)
@@ -110,14 +123,15 @@ def _chosen(wanted: tuple[str, ...]) -> list[str]:
     return list(wanted)
 
 
-def _run_one(name: str, predict: str, directory: Path, quiet: bool) -> tuple[str, str, str, str]:
+def _run_one(name: str, predict: str, directory: Path, quiet: bool, live: bool) -> tuple[str, str, str, str]:
     lab = load(name)
     print(paint(f"{name}: {lab.question}", "1"), file=sys.stderr)
     guess = predict or (_ask(lab) if is_colourful() and sys.stdin.isatty() and not quiet else "")
     tell = (lambda text: None) if quiet else (lambda text: print(f"  {text}", file=sys.stderr))
+    show = _say_live if live else (lambda told: None)
     started = time.monotonic()
     try:
-        done = trio.run(lambda: run_lab(ROOT, name, lab, prediction=guess, tell=tell))
+        done = trio.run(lambda: run_lab(ROOT, name, lab, prediction=guess, tell=tell, live=show))
     except (EdgeError, ExceptionGroup) as error:
         failure: BaseException = error
         while isinstance(failure, BaseExceptionGroup):
@@ -132,6 +146,10 @@ def _run_one(name: str, predict: str, directory: Path, quiet: bool) -> tuple[str
         _say(done)
     print(path)
     return name, "holds" if done.passed else "FAILS", f"{time.monotonic() - started:.0f}", str(path)
+
+
+def _say_live(told: dict[str, Any]) -> None:
+    print(orjson.dumps({"live": told}).decode(), flush=True)
 
 
 def _ask(lab: Lab) -> str:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import orjson
 import trio
 
 from edge.common.errors import ConfigError, EdgeError
@@ -17,6 +18,7 @@ from edge.common.run_files import private_directory
 from edge.lab.plan import Lab, parse
 
 LINES_MAX = 300
+LIVE_MAX = 400  # two a second: the longest lab of ours, all variants
 RUNS_SHOWN = 30
 
 
@@ -35,6 +37,7 @@ class Labs:
         self._runs = runs
         self._running = ""
         self._lines: list[str] = []
+        self._live: list[dict[str, Any]] = []  # how the running lab goes, to be drawn
         self._verdict = ""
         self._labs = {file.stem: file for file in sorted((root / "labs").glob("*.toml"))}
 
@@ -56,6 +59,7 @@ class Labs:
         return {
             "running": self._running,
             "lines": self._lines,
+            "live": self._live,
             "verdict": self._verdict,
             "reports": [file.parent.name for file in reports],
         }
@@ -72,13 +76,13 @@ class Labs:
         if self._running:
             raise LabBusy(f"{self._running} is running; one lab at a time")
         self._labs[name]
-        self._running, self._lines, self._verdict = name, [], ""
+        self._running, self._lines, self._live, self._verdict = name, [], [], ""
 
     async def run(self, prediction: str) -> None:
         """Run what `begin` took the place for."""
         name = self._running
         private_directory(self._runs)
-        command = [sys.executable, "-m", "edge", "lab", "run", name, "--out", str(self._runs)]
+        command = [sys.executable, "-m", "edge", "lab", "run", name, "--live", "--out", str(self._runs)]
         if prediction:
             command += ["--predict", prediction]
         try:
@@ -91,9 +95,11 @@ class Labs:
             )
             assert process.stdout is not None
             try:
+                rest = b""
                 async for chunk in process.stdout:
-                    self._lines += chunk.decode(errors="replace").splitlines()
-                    del self._lines[:-LINES_MAX]
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        self._hear(line)
             finally:
                 with trio.CancelScope(shield=True), trio.move_on_after(10):
                     process.terminate()
@@ -101,6 +107,14 @@ class Labs:
             self._verdict = "holds" if process.returncode == 0 else "fails"
         finally:
             self._running = ""
+
+    def _hear(self, line: bytes) -> None:
+        if line.startswith(b'{"live":'):
+            self._live.append(orjson.loads(line)["live"])  # our own program's line
+            del self._live[:-LIVE_MAX]
+        else:
+            self._lines.append(line.decode(errors="replace"))
+            del self._lines[:-LINES_MAX]
 
 
 def _card(name: str, lab: Lab) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from edge.common.dns_query import NoAnswer, build_query, parse_reply
 from edge.common.errors import EdgeError, LinkLost
 from edge.common.places import find_city
 from edge.common.spans import from_wire
-from edge.lab.measure import Sample, counters, rises, windows
+from edge.lab.measure import Sample, counters, quantile, rises, windows
 from edge.lab.own_edge import OwnEdge, own_edge
 from edge.lab.phones import Phones, PlaceOf
 from edge.lab.plan import Lab, Load, Step, Variant, identifier
@@ -31,7 +31,10 @@ DNS_TIMEOUT_S = 1.0
 # Events that a learner wants to see on a chart.
 _SHOWN_EVENTS = ("member.join", "member.leave", "member.silent", "ban")
 
+LIVE_S = 0.5
+
 Tell = Callable[[str], None]
+Live = Callable[[dict[str, Any]], None]  # told twice a second how it goes
 
 
 class NoSuchTarget(EdgeError):
@@ -42,7 +45,13 @@ class NoSuchTarget(EdgeError):
 
 
 async def run_lab(
-    root: Path, name: str, lab: Lab, *, prediction: str = "", tell: Tell = lambda text: None
+    root: Path,
+    name: str,
+    lab: Lab,
+    *,
+    prediction: str = "",
+    tell: Tell = lambda text: None,
+    live: Live = lambda told: None,
 ) -> LabRun:
     """Run every variant and judge.  Raises `ConfigError`, `NotReady`, `LinkLost`."""
     began_unix = time.time()
@@ -51,7 +60,7 @@ async def run_lab(
     spans = {identifier(one.name): (one.from_s, one.until_s) for one in lab.window}
     for variant in lab.variant:
         tell(f"{variant.name}: starting an edge of its own")
-        run = await _run_variant(root, lab, variant, tell)
+        run = await _run_variant(root, lab, variant, tell, live)
         runs.append(run)
         here: dict[str, Any] = {"counters": run.counters}
         for load in lab.load:
@@ -71,7 +80,7 @@ async def run_lab(
     )
 
 
-async def _run_variant(root: Path, lab: Lab, variant: Variant, tell: Tell) -> VariantRun:
+async def _run_variant(root: Path, lab: Lab, variant: Variant, tell: Tell, live: Live) -> VariantRun:
     config = root / lab.config if lab.config == "edge.toml" else root / "labs" / "config" / lab.config
     # Not under the project: a Unix socket's path has at most 107 bytes.
     parent = Path(tempfile.mkdtemp(prefix="edge-lab-"))
@@ -80,12 +89,14 @@ async def _run_variant(root: Path, lab: Lab, variant: Variant, tell: Tell) -> Va
         async with own_edge(root, config, parent / "run", settings) as edge:
             seconds = max(load.from_s + load.for_s for load in lab.load)
             tell(f"{variant.name}: {len(edge.link.members) - 1} processes are up; {seconds:g} s of load")
-            return await _play(edge, lab, variant, seconds, tell)
+            return await _play(edge, lab, variant, seconds, tell, live)
     finally:
         shutil.rmtree(parent, ignore_errors=True)
 
 
-async def _play(edge: OwnEdge, lab: Lab, variant: Variant, seconds: float, tell: Tell) -> VariantRun:
+async def _play(
+    edge: OwnEdge, lab: Lab, variant: Variant, seconds: float, tell: Tell, live: Live
+) -> VariantRun:
     samples: list[Sample] = []
     marks: list[Mark] = []
     before = counters(await edge.link.ask("metrics"))
@@ -93,6 +104,7 @@ async def _play(edge: OwnEdge, lab: Lab, variant: Variant, seconds: float, tell:
     last_event = max((event["number"] for event in journal), default=0)
     began, began_unix = trio.current_time() + 0.2, time.time() + 0.2
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(_tell_live, variant.name, samples, marks, began, seconds, live)
         for load in lab.load:
             if load.only and variant.name not in load.only:
                 continue
@@ -117,6 +129,28 @@ async def _play(edge: OwnEdge, lab: Lab, variant: Variant, seconds: float, tell:
         counters=rises(before, after),
         exemplars=await _exemplars(edge, samples),
     )
+
+
+async def _tell_live(
+    name: str, samples: list[Sample], marks: list[Mark], began: float, seconds: float, live: Live
+) -> None:
+    told = 0
+    for turn in range(1, int(seconds / LIVE_S) + 1):
+        await trio.sleep_until(began + turn * LIVE_S)
+        fresh, told = samples[told:], len(samples)
+        right = sorted(sample.ms for sample in fresh if sample.right)
+        live(
+            {
+                "variant": name,
+                "at_s": turn * LIVE_S,
+                "seconds": seconds,
+                "ok_per_s": len(right) / LIVE_S,
+                "errors_per_s": (len(fresh) - len(right)) / LIVE_S,
+                "p50_ms": quantile(right, 0.5),
+                "p95_ms": quantile(right, 0.95),
+                "marks": [[mark.at_s, mark.text] for mark in marks],
+            }
+        )
 
 
 async def _patiently(ask: Callable[[], Awaitable[Any]]) -> Any:

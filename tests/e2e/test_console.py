@@ -164,6 +164,26 @@ def test_the_labs_are_listed_with_their_questions(edge: Edge, page: Page) -> Non
     nothing_went_wrong(page)
 
 
+def test_a_lab_is_predicted_run_drawn_and_reported(edge: Edge, page: Page) -> None:
+    """On an edge of its own: the one that we look at is not touched."""
+    visit(page, edge, "/lab")
+    page.open(address(edge, "/lab?name=cold-warm-resumed", token=False))
+    page.wait("document.querySelector('input[name=guess]')")
+
+    page.run("document.querySelector('input[name=guess]').value = 'three times'")
+    page.run("document.querySelector('#run').click()")
+
+    page.wait("document.querySelectorAll('#charts svg polyline').length >= 4", timeout_s=60)
+    page.wait(
+        "document.querySelector('#verdict').textContent.includes('every expectation held')", timeout_s=60
+    )
+    run = page.wait("document.querySelector('#report a')?.getAttribute('href')")
+    page.open(address(edge, str(run), token=False))
+    assert "three times" in page.text()
+    assert page.run("document.querySelectorAll('svg.plot').length") >= 3
+    assert page.console == []
+
+
 def test_without_the_token_nothing_can_be_changed(edge: Edge, tmp_path: Path) -> None:
     """Looking is free; the page says why a button did nothing."""
     with chromium(tmp_path) as stranger:
