@@ -12,8 +12,7 @@ import socket
 import ssl
 import struct
 import time
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import msgpack
@@ -41,15 +40,17 @@ from edge.common.messages import (
     Welcome,
 )
 from edge.common.process import Process
-from edge.common.run_files import REVISION_FILE, read_revision, write_atomically
+from edge.common.run_files import REVISION_FILE, write_atomically
+from edge.control.durable_file import DurableFile, last_revision
 from edge.control.journal import Journal
-from edge.control.membership import Durable, Membership
+from edge.control.membership import Membership
+from edge.control.rounds import Rounds
 
 READ_BYTES = 64 * 1024
 HELLO_TIMEOUT_S = 5.0
 SWEEP_S = 0.25
 LINKS_MAX = 512
-STATE_FILE = "hub-state.msgpack"
+ROUND_TIMEOUT_S_MAX = 60.0
 # Reports that the others of the same tier and POP want to hear, some 20 times a second.
 FOR_PEERS = frozenset({"spent", "canary"})
 
@@ -66,40 +67,22 @@ class _Conversation:
     name: str = ""
 
 
-@dataclass(eq=False, slots=True)
-class _Round:
-    """One question or command that several processes are to answer."""
-
-    missing: set[str]
-    replies: dict[str, Any] = field(default_factory=dict)
-    done: trio.Event = field(default_factory=trio.Event)
-
-    def reply(self, name: str, value: Any) -> None:
-        self.replies[name] = value
-        self.missing.discard(name)
-        if not self.missing:
-            self.done.set()
-
-
 class Hub:
     """Everything the control process holds."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
         self._config = process.config.control
-        self._state_path = process.run_dir / STATE_FILE
-        beats = self._config.beats_missed_max
-        self._membership = Membership(
-            dead_after_s=self._config.beat_s * beats + 0.5, durable=_load(self._state_path)
-        )
+        self._file = DurableFile(process.run_dir)
+        dead_after_s = self._config.beat_s * self._config.beats_missed_max + 0.5
+        self._membership = Membership(dead_after_s=dead_after_s, durable=self._file.read())
         self._membership.durable.revision = process.revision
-        self._revision = _last_revision(process)
+        self._revision = last_revision(process)
         self._links: dict[str, _Conversation] = {}
         self._open = 0
-        self._rounds: dict[str, _Round] = {}
+        self._rounds = Rounds()
         self._numbers = itertools.count(1)
         self._started_unix = time.time()
-        self._saved = b""
         self.journal = Journal()
 
     async def run(self, unix: socket.socket, tcp: socket.socket | None = None) -> None:
@@ -194,9 +177,9 @@ class Hub:
             if news is not None:
                 self._broadcast(news)
         elif isinstance(message, Answer):
-            self._reply(message.id, message.name, message.value)
+            self._rounds.reply(message.id, message.name, message.value)
         elif isinstance(message, Done):
-            self._reply(message.id, message.name, {"ok": message.ok, "detail": message.detail})
+            self._rounds.reply(message.id, message.name, {"ok": message.ok, "detail": message.detail})
         elif isinstance(message, Ask):
             nursery.start_soon(self._ask, conversation, message)
         elif isinstance(message, Command):
@@ -254,7 +237,7 @@ class Hub:
             else:
                 until = time.time() + float(args.get("for_s", 60.0))
                 self._ban([Ban(network=network, until_unix=until, reason=str(args.get("reason", "by hand")))])
-            self._save()
+            self._file.write(self._membership.durable)
             return {"hub": {"ok": True, "detail": f"{command.action} {network}"}}
         targets = [member.name for member in self._membership.find(command.target)]
         if command.action in ("weight", "undrain", "drain"):
@@ -262,7 +245,7 @@ class Hub:
             # stays idle until somebody says undrain.
             weight = {"drain": 0, "undrain": 100}.get(command.action, int(args.get("weight", 100)))
             self._broadcast(self._membership.set_weight(targets, max(0, min(1000, weight))))
-            self._save()
+            self._file.write(self._membership.durable)
             if command.action != "drain":
                 return {name: {"ok": True, "detail": f"weight {weight}"} for name in targets}
         if command.action == "reload":
@@ -273,7 +256,7 @@ class Hub:
     def _reload(self, config: bytes, revision: str) -> dict[str, dict[str, Any]]:
         self._revision = Revision(revision=revision, config=config)
         self._membership.durable.revision = revision
-        self._save()
+        self._file.write(self._membership.durable)
         # A worker that is restarted from now on is born with it, even if we are gone.
         write_atomically(self._process.run_dir / REVISION_FILE, msgpack.packb([revision, config]))
         self._broadcast(self._revision)
@@ -282,24 +265,12 @@ class Hub:
     async def _round(self, target: str, request: Ask | Command) -> dict[str, Any]:
         """Send `request` to each target under an id of ours and gather what comes in time."""
         names = [member.name for member in self._membership.find(target) if member.name in self._links]
-        gathering = _Round(missing=set(names))
-        number = f"hub-{next(self._numbers)}"
-        self._rounds[number] = gathering
-        try:
-            for name in names:
-                self._tell(self._links[name], msgspec.structs.replace(request, id=number))
-            timeout_s = request.timeout_s if isinstance(request, Ask) else self._config.ask_timeout_s * 5
-            with trio.move_on_after(min(timeout_s, 60.0)):
-                if names:
-                    await gathering.done.wait()
-        finally:
-            del self._rounds[number]
-        return gathering.replies
+        timeout_s = request.timeout_s if isinstance(request, Ask) else self._config.ask_timeout_s * 5
 
-    def _reply(self, number: str, name: str, value: Any) -> None:
-        gathering = self._rounds.get(number)
-        if gathering is not None:
-            gathering.reply(name, value)
+        def send(name: str, number: str) -> None:
+            self._tell(self._links[name], msgspec.structs.replace(request, id=number))
+
+        return await self._rounds.gather(names, send, min(timeout_s, ROUND_TIMEOUT_S_MAX))
 
     # -- telling --------------------------------------------------------------------
 
@@ -346,7 +317,7 @@ class Hub:
                 self._broadcast(news)
                 if isinstance(news, Members):
                     self._cut(news.gone)
-            self._save()
+            self._file.write(self._membership.durable)
 
     def _cut(self, names: list[str]) -> None:
         for name in names:
@@ -354,12 +325,6 @@ class Hub:
             self._note("member.silent", name, "missed its beats")
             if conversation is not None:
                 conversation.scope.cancel()
-
-    def _save(self) -> None:
-        data: bytes = msgpack.packb(msgspec.to_builtins(self._membership.durable))
-        if data != self._saved:
-            write_atomically(self._state_path, data)
-            self._saved = data
 
 
 async def serve(process: Process) -> None:
@@ -377,20 +342,3 @@ def _same_user(connection: trio.socket.SocketType) -> bool:
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     uid: int = struct.unpack("3i", credentials)[1]
     return uid in (0, os.getuid())
-
-
-def _last_revision(process: Process) -> Revision | None:
-    # Our predecessor may have distributed a newer configuration than the one the
-    # supervisor started with; whoever rejoins under the old one must hear of it.
-    found = read_revision(process.run_dir, not_before_unix=0.0)
-    if found is not None and found[0] == process.revision:
-        return Revision(revision=found[0], config=found[1])
-    return None
-
-
-def _load(path: Path) -> Durable:
-    try:
-        return msgspec.convert(msgpack.unpackb(path.read_bytes()), Durable)
-    except (OSError, ValueError, msgspec.ValidationError):
-        # Nothing there, or half a file from a machine that lost power: begin anew.
-        return Durable()

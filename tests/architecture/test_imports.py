@@ -19,7 +19,6 @@ MAY_IMPORT = {  # home -> the other homes of ours it may name
     "edge.supervise": {"edge.common"},
     # The console shows traces and runs labs; it calls their pure models, never a tier.
     "edge.console": {"edge.common", "edge.lab", "edge.phone"},
-    "edge.lab": {"edge.common"},
     "edge.lab": {"edge.common", "edge.supervise"},
     "services": {"edge.common"},
     "loadtest": {"edge.common"},
