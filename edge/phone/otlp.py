@@ -7,12 +7,14 @@ nothing moves against anything else.
 """
 
 from collections.abc import Iterable, Mapping
+from math import inf, isfinite
 from typing import Any
 
 from edge.common.spans import Attribute, Span
 
 SCOPE = {"name": "edge"}
 _STATUS_ERROR = 2
+_SPELLED = {inf: "Infinity", -inf: "-Infinity"}
 
 
 def export(
@@ -71,5 +73,6 @@ def _value(value: Attribute) -> dict[str, Any]:
     if isinstance(value, int):
         return {"intValue": str(value)}
     if isinstance(value, float):
-        return {"doubleValue": value}
+        # JSON has no infinity; protobuf's JSON spells it (protobuf.dev, "ProtoJSON Format").
+        return {"doubleValue": value if isfinite(value) else _SPELLED.get(value, "NaN")}
     return {"stringValue": value}

@@ -18,7 +18,7 @@ import trio
 
 from edge.common.errors import EdgeError
 from edge.common.spans import Span
-from edge.phone import otlp
+from edge.phone import otlp, otlp_protobuf
 from edge.phone.otlp_settings import Settings, wait_before_retry
 
 # The defaults of OpenTelemetry's batch span processor (OTEL_BSP_*).
@@ -81,7 +81,7 @@ class Exporter:
 
     async def _deliver(self, batch: list[Span]) -> None:
         told = otlp.export(batch, self._unix_offset_ns, dict(self._settings.resource))
-        body = orjson.dumps(told)
+        body = otlp_protobuf.encode(told) if self._settings.protobuf else orjson.dumps(told)
         attempt = 0
         while True:
             attempt += 1
@@ -107,7 +107,7 @@ class Exporter:
         settings = self._settings
         headers = [
             ("host", self._where()),
-            ("content-type", "application/json"),
+            ("content-type", "application/x-protobuf" if settings.protobuf else "application/json"),
             ("connection", "close"),
             *settings.headers,
         ]

@@ -4,8 +4,7 @@ OpenTelemetry's own variables (specification, "Environment Variable Specificatio
 and "OTLP Exporter Configuration"), so that whoever has a collector need learn nothing
 new.  Two differences, both because one exporter speaks for twenty processes: every
 span keeps its own `service.name`, and OTEL_SERVICE_NAME names the namespace that they
-share; the protocol is JSON over HTTP unless asked for otherwise, and nothing else is
-offered.
+share; the protocol is JSON unless http/protobuf is asked for, and gRPC is not offered.
 """
 
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from edge.common.errors import ConfigError
 
 TRACES_PATH = "/v1/traces"
+PROTOCOLS = ("http/json", "http/protobuf")
 # The specification's default.
 TIMEOUT_MS = 10_000
 _PREFIX = "OTEL_EXPORTER_OTLP_"
@@ -40,6 +40,7 @@ class Settings:
     headers: tuple[tuple[str, str], ...]
     resource: tuple[tuple[str, str], ...]  # further attributes of every process
     timeout_s: float
+    protobuf: bool  # else JSON
     gzip: bool
     share: float  # of the traces
 
@@ -68,8 +69,8 @@ def settings_from(environment: Mapping[str, str]) -> Settings | None:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         problems.append(f'{_PREFIX}ENDPOINT: "{whole or base}" is no http(s) URL')
     protocol = _told(environment, "PROTOCOL") or "http/json"
-    if protocol != "http/json":
-        problems.append(f'{_PREFIX}PROTOCOL: "{protocol}" is not spoken here, "http/json" is')
+    if protocol not in PROTOCOLS:
+        problems.append(f'{_PREFIX}PROTOCOL: "{protocol}" is not spoken here; {" and ".join(PROTOCOLS)} are')
     compression = _told(environment, "COMPRESSION") or "none"
     if compression not in ("none", "gzip"):
         problems.append(f'{_PREFIX}COMPRESSION: "{compression}" is neither "gzip" nor "none"')
@@ -93,6 +94,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings | None:
         headers=tuple((name.lower(), value) for name, value in headers[:_HEADERS_MAX]),
         resource=tuple(resource),
         timeout_s=int(timeout) / 1000,
+        protobuf=protocol == "http/protobuf",
         gzip=compression == "gzip",
         share=share,
     )

@@ -23,11 +23,11 @@ body{background:var(--paper);color:var(--ink);font:14px/1.45 system-ui,sans-seri
 max-width:75rem;padding:0 1rem}
 h1{font-size:1.15rem;overflow-wrap:anywhere}.dim,summary .why{color:var(--dim)}
 details{border-bottom:1px solid var(--line)}
-summary{display:grid;grid-template-columns:minmax(9rem,22rem) 1fr 5rem 5rem;gap:.75rem;align-items:center;
-cursor:pointer;padding:.2rem 0}
+.row{display:grid;grid-template-columns:minmax(9rem,22rem) 1fr 5rem 5rem;gap:.1rem .75rem;align-items:center;
+cursor:pointer;padding:.2rem 0}.heads{cursor:default;text-align:right}
 summary .name{white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
 summary .number{text-align:right;font-variant-numeric:tabular-nums}
-summary .why{grid-column:1/-1;font-size:.85em;padding-left:1.5rem}
+summary .why{grid-column:2/-1;font-size:.85em}
 .track{position:relative;height:.9rem}.bar{position:absolute;top:0;bottom:0;min-width:2px;border-radius:2px}
 .call{opacity:.3}.beside{opacity:.55}.critical .name{font-weight:600}.error{color:var(--error)}
 table{border-collapse:collapse;margin:.3rem 0 .8rem 1.5rem;font-size:.9em}
@@ -60,6 +60,8 @@ def export(model: Waterfall, spans: dict[str, Span]) -> str:
 <p>{_status(model)} after <b>{_ms(whole.total_ns)}</b> on a {escape(model.connection)};
 {model.processes} processes; trace <code>{escape(model.trace_id)}</code></p>
 <main aria-label="waterfall">
+<div class="row heads dim" aria-hidden="true"><span></span><span></span>
+<span>took</span><span>own</span></div>
 {rows}
 </main>
 <p>{_sums(model)}</p>

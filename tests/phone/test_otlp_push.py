@@ -10,6 +10,8 @@ import h11
 import orjson
 import pytest
 import trio
+from msgspec.structs import replace
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from edge.phone.otlp_push import QUEUE_SPANS_MAX, Exporter, PushFailed
 from edge.phone.otlp_settings import ATTEMPTS_MAX, Settings, settings_from
@@ -138,6 +140,20 @@ async def test_a_body_may_travel_compressed() -> None:
 
     assert (b"content-encoding", b"gzip") in list(collector.heads[0].headers)
     assert told(gzip.decompress(collector.bodies[0]))["resourceSpans"]
+
+
+async def test_a_collector_may_want_protobuf() -> None:
+    """OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, the default of most of them."""
+    spans = [replace(one, span_id=f"{at + 1:016x}", parent_id="") for at, one in enumerate(cold_feed())]
+    async with running(Collector()) as collector:
+        exporter = Exporter(collector.settings(OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf"), OFFSET_NS)
+        exporter.offer(spans)
+        await exporter.flush()
+
+    request = ExportTraceServiceRequest()
+    request.ParseFromString(collector.bodies[0])
+    assert (b"content-type", b"application/x-protobuf") in list(collector.heads[0].headers)
+    assert sum(len(one.scope_spans[0].spans) for one in request.resource_spans) == len(spans)
 
 
 async def test_a_trace_outside_the_sample_stays_here() -> None:
