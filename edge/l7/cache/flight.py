@@ -213,7 +213,11 @@ class Flight:
     def _learn_from_head(self, fields: Fields, by_name: Grouped, now: float, unix_now: float) -> None:
         # RFC 9111 section 4.3.5: a HEAD may freshen what a GET stored, or show that it has changed.
         stored = self._tower.store.find(self.key, self._request)
-        if stored is None or self._status != 200:
+        if stored is None or self._status != stored.status:
+            return
+        said = response_directives(by_name)
+        if said.no_store or said.private:
+            self._tower.store.remove(self.key, stored)
             return
         length = by_name.get(b"content-length")
         same = (

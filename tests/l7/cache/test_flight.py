@@ -35,6 +35,24 @@ def test_a_head_freshens_what_it_agrees_with_and_ends_what_it_contradicts() -> N
     assert phone.hit(path="/same") is not None
 
 
+def test_a_head_does_not_freshen_another_status_nor_what_may_not_be_kept() -> None:
+    """Found by a random walk: a stored 404 became fresh again through a HEAD that said 200."""
+    phone = Phone()
+    for path in ("/missing", "/secret"):
+        phone.fetch(request(path), status=404 if path == "/missing" else 200)
+    phone.now = 150.0
+
+    phone.fetch(request("/missing", "HEAD", cache_control=b"no-cache"), body=b"")
+    phone.fetch(
+        request("/secret", "HEAD", cache_control=b"no-cache"), ((b"cache-control", b"private"),), body=b""
+    )
+    secret = phone.hit(path="/secret")
+    phone.now = 165.0
+
+    assert secret is None
+    assert phone.hit(path="/missing") is None
+
+
 def test_a_part_of_something_is_passed_through() -> None:
     """What is not in memory is asked for as the phone asked, and a 206 is not stored."""
     phone = Phone()
