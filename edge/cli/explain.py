@@ -1,5 +1,6 @@
 """`edge explain ID`: what happened to one request, in sentences.  [I/O]"""
 
+import sys
 import textwrap
 
 import cyclopts
@@ -27,7 +28,9 @@ def explain(trace_id: str = "") -> None:
         raise EdgeError("the phone has made no request yet; `edge trace` makes one")
     spans = trio.run(here.gather, wanted, here.memory.trace(wanted))
     if not spans:
-        raise EdgeError(f"nobody remembers a trace {trace_id!r}: it is too old, or never was")
+        raise EdgeError(here.away or f"nobody remembers a trace {wanted!r}: it is too old, or never was")
+    if here.away:
+        print(f"edge explain: {here.away}; only the phone's own part is known", file=sys.stderr)
     spans, root_id = rooted(spans)
     for paragraph in tell(waterfall(build(spans, root_id), with_stages=True)):
         print(textwrap.fill(paragraph, columns(), subsequent_indent="  "))

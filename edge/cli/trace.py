@@ -115,6 +115,7 @@ def trace(
     question = here.question(target, method, header or [], data)
     if compare is not None:
         both = [_one_of(here, word, question, city, account) for word in compare]
+        _warn(here)
         say_comparison(both[0], both[1], as_json=chosen == "json")
         return
     calls: list[tuple[Call, Trace]] = []

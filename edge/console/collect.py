@@ -37,7 +37,7 @@ async def collect(process: Process, kept: Kept) -> None:
         while True:
             await trio.sleep(LOOK_S)
             try:
-                await _look(process, kept, exporter)
+                await look(process, kept, exporter)
             except LinkLost:
                 continue
             if exporter is not None and exporter.failure != told:
@@ -45,7 +45,8 @@ async def collect(process: Process, kept: Kept) -> None:
                 process.log.warning("otlp.push", error=told, sent=exporter.sent, dropped=exporter.dropped)
 
 
-async def _look(process: Process, kept: Kept, exporter: Exporter | None) -> None:
+async def look(process: Process, kept: Kept, exporter: Exporter | None) -> None:
+    """Gather what is new, once.  Raises `LinkLost`."""
     now_ns = time.monotonic_ns()
     answers = await process.link.ask("recent", target="l7", kept=True, after_ns=now_ns - LOOK_BACK_NS)
     for told in kept.missing(answers, now_ns):

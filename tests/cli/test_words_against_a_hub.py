@@ -95,15 +95,19 @@ def spans_of(service: str) -> Callable[[dict[str, Any]], Any]:
     return answer
 
 
+def everybody() -> list[tuple[str, str, dict[str, Callable[[Any], Any]]]]:
+    """The processes that took part in the feed."""
+    return [
+        (f"{service}-1", "service", {"trace": spans_of(service)})
+        for service in ("phone", "edge-dns", "edge-l4", "edge-l7", "feed", "ranking")
+    ]
+
+
 async def test_the_spans_of_all_processes_become_one_waterfall(
     run_dir: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Nobody knows the whole; the command line asks everybody."""
-    members = [
-        (f"{service}-1", "service", {"trace": spans_of(service)})
-        for service in ("phone", "edge-dns", "edge-l4", "edge-l7", "feed", "ranking")
-    ]
-    async with edge_of(run_dir, *members):
+    async with edge_of(run_dir, *everybody()):
         code, drawn, _ = await said(capfd, "trace", "--id", TRACE_ID)
         _, story, _ = await said(capfd, "explain", TRACE_ID)
 
@@ -138,6 +142,32 @@ async def test_slow_requests_are_listed_with_the_id_to_ask_for(
     assert "no failed request is remembered" in why
 
 
+async def test_two_traces_are_compared_by_their_ids(run_dir: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A trace against itself: every row twice, and no difference."""
+    async with edge_of(run_dir, *everybody()):
+        _, drawn, _ = await said(capfd, "trace", "--compare", TRACE_ID, TRACE_ID)
+        _, told, _ = await said(capfd, "trace", "--compare", TRACE_ID, TRACE_ID, "--json")
+
+    assert "The second took 0.00 ms longer." in drawn
+    assert {row["selfDeltaMs"] for row in json.loads(told)["rows"]} == {0.0}
+
+
+async def test_an_export_to_a_file_leaves_stdout_empty(
+    run_dir: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """And what is written is what stdout would have got."""
+    file = run_dir / "feed.har"
+    async with edge_of(run_dir, *everybody()):
+        code, out, _ = await said(capfd, "trace", "--id", TRACE_ID, "-o", "har", "--output", str(file))
+        _, told, _ = await said(capfd, "trace", "--id", TRACE_ID, "-o", "har")
+
+    assert (code, out) == (0, "")
+    written, shown = json.loads(file.read_bytes()), json.loads(told)
+    assert [one["time"] for one in written["log"]["entries"]] == [
+        one["time"] for one in shown["log"]["entries"]
+    ]
+
+
 async def test_top_and_status_show_who_is_there_and_who_is_missing(
     run_dir: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -154,7 +184,9 @@ async def test_top_and_status_show_who_is_there_and_who_is_missing(
     assert json.loads(status)["ready"] is False
 
 
-@pytest.mark.parametrize("word", [("trace", "--slow"), ("top",), ("trace", "--id", "f" * 32)])
+@pytest.mark.parametrize(
+    "word", [("trace", "--slow"), ("top",), ("trace", "--id", "f" * 32), ("explain", "f" * 32)]
+)
 async def test_without_an_edge_each_word_says_how_to_start_one(
     run_dir: Path, capfd: pytest.CaptureFixture[str], word: tuple[str, ...]
 ) -> None:
