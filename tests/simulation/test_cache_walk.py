@@ -20,8 +20,8 @@ RESPONSES = (
 )  # fmt: skip
 ASKED: tuple[dict[str, bytes], ...] = (
     {}, {}, {"cache_control": b"no-cache"}, {"cache_control": b"max-age=1"},
-    {"cache_control": b"max-stale=2"}, {"cache_control": b"only-if-cached"}, {"cache_control": b"no-store"}, {"range": b"bytes=0-1"},
-    {"if_none_match": b'"1"'}, {"cookie": b"a=1"}, {"x": b"1"}, {"x": b"2"},
+    {"cache_control": b"max-stale=2"}, {"cache_control": b"only-if-cached"}, {"cache_control": b"no-store"},
+    {"range": b"bytes=0-1"}, {"if_none_match": b'"1"'}, {"cookie": b"a=1"}, {"x": b"1"}, {"x": b"2"},
 )  # fmt: skip
 
 
