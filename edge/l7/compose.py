@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge.common.config import Config, WafConfig
+from edge.common.errors import EdgeError
 from edge.common.log import Log
 from edge.l7.cache.flight import Flight
 from edge.l7.cache.stage import Cache
@@ -26,6 +27,13 @@ from edge.l7.waf.inspector import Inspector
 from edge.l7.waf.load import load_ruleset
 from edge.l7.waf.ruleset import Settings
 from edge.l7.waf.warm_up import warm_up_requests
+
+
+class SecretMissing(EdgeError):
+    """A secret that the configuration needs is not on disk."""
+
+    blame = "operator"
+    status_hint = None
 
 
 class Stages:
@@ -102,6 +110,20 @@ def session_keys(run_dir: Path) -> dict[str, bytes]:
     for path in sorted((run_dir / "keys").glob("session-*.pub.pem")):
         found[path.name.removeprefix("session-").removesuffix(".pub.pem")] = path.read_bytes()
     return found
+
+
+def affinity_secret(run_dir: Path, config: Config) -> bytes:
+    """What the cookies of sticky clusters are made with; nothing where no cluster is sticky.
+
+    Raises `SecretMissing`: with an empty or a guessed one, anybody could choose his endpoint.
+    """
+    if all(cluster.affinity != "cookie" for cluster in config.cluster):
+        return b""
+    path = run_dir / "keys" / "affinity.key"
+    secret = path.read_bytes() if path.exists() else b""
+    if not secret:
+        raise SecretMissing(f"{path} is missing or empty; the supervisor makes it when it starts")
+    return secret
 
 
 # Made by the supervisor before it forks, so that workers share the compiled rules

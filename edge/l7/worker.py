@@ -305,7 +305,7 @@ class Worker:
         now = time.monotonic()
         old = self.forwarder.targets
         targets: dict[str, Target] = {}
-        secret = self.config.domain.encode()
+        secret = compose.affinity_secret(self.process.run_dir, config)
         for cluster in config.cluster:
             known = old.get(cluster.name)
             if known is not None and known.cluster.config == cluster:
@@ -331,6 +331,7 @@ class Worker:
 
     def _reload(self, config: Config, revision: str) -> None:
         try:
+            compose.affinity_secret(self.process.run_dir, config)
             self.stages.reload(config)
         except EdgeError as error:
             self.process.log.error("l7.reload", revision=revision, error=str(error))

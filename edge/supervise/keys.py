@@ -2,8 +2,9 @@
 
 A private CA for the phones to trust (`run/ca.pem`), a server certificate for
 the POPs, one for control links from other hosts, and the Ed25519 pair with
-which `login` signs session cookies.  Private keys are 0600 in a 0700 directory;
-L7 needs the server's key and the public half of the session key, nothing else.
+which `login` signs session cookies, and the secret behind the cookies that bind a
+phone to an endpoint.  Private keys are 0600 in a 0700 directory;
+L7 needs the server's key, the secret, and the public half of the session key.
 
 Several supervisors start at the same moment, so the work is done under a file
 lock, and what is there already is kept.
@@ -12,6 +13,7 @@ lock, and what is there already is kept.
 import datetime
 import fcntl
 import ipaddress
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ CA_DAYS = 3650
 SERVER_DAYS = 397
 RENEW_DAYS_AHEAD = 30
 SESSION_KID = "1"
+# Half of what BLAKE2b takes as a key, and as much as anybody could ever search.
+AFFINITY_KEY_BYTES = 32
 
 
 def ensure_keys(run_dir: Path, config: Config) -> list[str]:
@@ -53,6 +57,9 @@ def _make_missing(run_dir: Path, keys: Path, config: Config) -> list[str]:
     if not (keys / f"session-{SESSION_KID}.pem").exists():
         make_session_key(keys, SESSION_KID)
         made.append("session key")
+    if not (keys / "affinity.key").exists():
+        write_atomically(keys / "affinity.key", secrets.token_bytes(AFFINITY_KEY_BYTES))
+        made.append("affinity key")
     return made
 
 
