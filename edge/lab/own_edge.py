@@ -137,8 +137,8 @@ async def _ready(edge: OwnEdge) -> None:
     with trio.move_on_after(READY_TIMEOUT_S):
         while not expected <= live:
             await trio.sleep(POLL_S)
-            if edge.supervisors["control"].poll() is not None:
-                break
+            if any(supervisor.poll() is not None for supervisor in edge.supervisors.values()):
+                break  # one of them found a reason not to start; its log says which
             live = {member.name for member in edge.link.members.values() if member.state == "live"}
     if not expected <= live:
         missing = ", ".join(sorted(expected - live))
