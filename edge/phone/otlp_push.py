@@ -67,6 +67,8 @@ class Exporter:
                 await self.flush()
             except PushFailed as failed:
                 self.failure = str(failed)
+                if self._queue:  # that batch is lost, the ones behind it are not
+                    self._wakeup.set()
 
     async def flush(self) -> None:
         """Send everything that waits.  Raises `PushFailed`; what could not be sent is dropped."""

@@ -29,7 +29,8 @@ summary .name{white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
 summary .number{text-align:right;font-variant-numeric:tabular-nums}
 summary .why{grid-column:2/-1;font-size:.85em}
 .track{position:relative;height:.9rem}.bar{position:absolute;top:0;bottom:0;min-width:2px;border-radius:2px}
-.call{opacity:.3}.beside{opacity:.55}.critical .name{font-weight:600}.error,summary .why.error{color:var(--error)}
+.call{opacity:.3}.beside{opacity:.55}.critical .name{font-weight:600}
+.error,summary .why.error{color:var(--error)}
 table{border-collapse:collapse;margin:.3rem 0 .8rem 1.5rem;font-size:.9em}
 td{padding:.1rem .8rem .1rem 0;vertical-align:top;overflow-wrap:anywhere}
 td:first-child{color:var(--dim);white-space:nowrap}

@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from edge.phone.otlp_push import QUEUE_SPANS_MAX, Exporter, PushFailed
 from edge.phone.otlp_settings import ATTEMPTS_MAX, Settings, settings_from
+from tests.kit.hubs import until
 from tests.kit.traces import cold_feed
 from tests.phone.test_otlp import read_by_the_oracle
 
@@ -140,6 +141,21 @@ async def test_a_body_may_travel_compressed() -> None:
 
     assert (b"content-encoding", b"gzip") in list(collector.heads[0].headers)
     assert told(gzip.decompress(collector.bodies[0]))["resourceSpans"]
+
+
+async def test_what_is_offered_meanwhile_is_sent_with_the_next_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that was refused is lost, and the exporter lives on."""
+    monkeypatch.setattr("edge.phone.otlp_push.DELAY_S", 0.0)
+    async with running(Collector(400)) as collector, trio.open_nursery() as nursery:
+        exporter = Exporter(collector.settings(), OFFSET_NS)
+        nursery.start_soon(exporter.run)
+        exporter.offer(cold_feed())
+        await until(lambda: exporter.failure)
+        exporter.offer(cold_feed())
+        await until(lambda: exporter.sent)
+        nursery.cancel_scope.cancel()
+
+    assert exporter.sent == exporter.dropped == len(cold_feed())
 
 
 async def test_a_collector_may_want_protobuf() -> None:
