@@ -48,7 +48,7 @@ def begin(*, seed: int = 0, level: int = 1) -> None:
     baseline_ms = quantile(sorted(latencies), FELT)
     journal = ask(run_dir, "journal")
     print("hiding something ...", file=sys.stderr)
-    for at, kind in candidates(seed, level, services)[:TRIES]:
+    for at, kind in candidates(level, services, random.Random(f"{seed}/{level}").shuffle)[:TRIES]:
         _hide(run_dir, at, kind)
         # Felt, and still felt when retries and ejections have done what they can.
         if not any(is_well(*trio.run(_feel), baseline_ms) for _ in range(2)):

@@ -6,11 +6,10 @@ drill is passed when the symptoms are gone although the fault is still there to 
 felt by whoever goes near it.  Restarting everything works, too, and is
 graded for what it is.
 
-Pure: the same seed on the same edge hides the same fault.
+Pure: the same dice on the same edge hide the same fault.
 """
 
-import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,8 +140,10 @@ class Drill(Struct, frozen=True, kw_only=True):
     hints: int = 0
 
 
-def candidates(seed: int, level: int, members: Iterable[tuple[str, str]]) -> list[tuple[str, Kind]]:
-    """Where what may be hidden, in the order of drill `seed`; `members` are (name, service).
+def candidates(
+    level: int, members: Iterable[tuple[str, str]], shuffle: Callable[[list[tuple[str, Kind]]], None]
+) -> list[tuple[str, Kind]]:
+    """Where what may be hidden, in the order that `shuffle` makes; `members` are (name, service).
 
     The first that phones feel is played.  Empty where nothing fits this edge.
     """
@@ -152,7 +153,7 @@ def candidates(seed: int, level: int, members: Iterable[tuple[str, str]]) -> lis
         for kind in KINDS
         if kind.level == level and service in kind.services
     ]
-    random.Random(f"{seed}/{level}").shuffle(found)
+    shuffle(found)
     return found
 
 
