@@ -11,31 +11,34 @@ import cyclopts
 from edge.common.errors import ConfigError, EdgeError
 
 WORDS = {
-    # word -> (module, attribute)
-    "up": ("edge.cli.up", "up"),
-    "doctor": ("edge.cli.doctor", "app"),
-    "status": ("edge.cli.status", "app"),
-    "top": ("edge.cli.top", "app"),
-    "trace": ("edge.cli.trace", "app"),
-    "explain": ("edge.cli.explain", "app"),
-    "dig": ("edge.cli.dig", "app"),
-    "config": ("edge.cli.config", "app"),
-    "drain": ("edge.cli.operate", "drain"),
-    "undrain": ("edge.cli.operate", "undrain"),
-    "weight": ("edge.cli.operate", "weight"),
-    "kill": ("edge.cli.operate", "kill"),
-    "deploy": ("edge.cli.operate", "deploy"),
-    "reload": ("edge.cli.operate", "reload"),
-    "ban": ("edge.cli.operate", "ban"),
-    "unban": ("edge.cli.operate", "unban"),
-    "fault": ("edge.cli.fault", "app"),
-    "lab": ("edge.cli.lab", "app"),
-    "drill": ("edge.cli.drill", "app"),
-    "metrics": ("edge.cli.metrics", "app"),
-    "tour": ("edge.cli.tour", "app"),
-    "load": ("edge.cli.load", "app"),
-    "l4": ("edge.cli.l4", "app"),
-    "waf": ("edge.cli.waf", "app"),
+    # word -> (where it lives, what it is for)
+    "up": ("edge.cli.up:up", "start everything in the foreground; Ctrl-C ends it"),
+    "status": ("edge.cli.status:app", "every process: tier, POP, pid, state, load"),
+    "trace": ("edge.cli.trace:app", "one request as the phone: every hop, every decision, the times add up"),
+    "explain": (
+        "edge.cli.explain:app",
+        "why? a trace as prose, a request, a flow or a drain before it happens",
+    ),
+    "dig": ("edge.cli.dig:app", "ask our DNS, and hear why it chose this POP"),
+    "top": ("edge.cli.top:app", "rates, errors and percentiles, live"),
+    "load": ("edge.cli.load:app", "Locust's phones against the running edge, with a report"),
+    "lab": ("edge.cli.lab:app", "experiments: predict, run, compare"),
+    "drill": ("edge.cli.drill:app", "find the hidden fault"),
+    "tour": ("edge.cli.tour:app", "keep the guided tour true"),
+    "drain": ("edge.cli.operate:drain", "no new work for a process, a service, a tier or a POP"),
+    "undrain": ("edge.cli.operate:undrain", "full share of new work again"),
+    "weight": ("edge.cli.operate:weight", "a share of new work, in percent"),
+    "deploy": ("edge.cli.operate:deploy", "restart one after the other, losing nothing"),
+    "reload": ("edge.cli.operate:reload", "give edge.toml to every running process"),
+    "kill": ("edge.cli.operate:kill", "SIGKILL, to see what it costs"),
+    "fault": ("edge.cli.fault:app", "add latency, errors, resets ... anywhere; every fault ends by itself"),
+    "ban": ("edge.cli.operate:ban", "refuse a network at every L4, for a while"),
+    "unban": ("edge.cli.operate:unban", "forgive a network, or everybody"),
+    "waf": ("edge.cli.waf:app", "test, lint, explain, tune and replay the firewall"),
+    "l4": ("edge.cli.l4:app", "the distributor alone, as a load balancer for anything"),
+    "metrics": ("edge.cli.metrics:app", "every counter, as Prometheus reads it"),
+    "config": ("edge.cli.config:app", "check edge.toml, or show where each value came from"),
+    "doctor": ("edge.cli.doctor:app", "what on this machine is in the way?"),
 }
 
 
@@ -46,8 +49,8 @@ def build(words: dict[str, tuple[str, str]] = WORDS) -> cyclopts.App:
         help="A small, real edge stack to study: from the phone to the feed.",
         version="0.1.0",
     )
-    for word, (module, attribute) in words.items():
-        app.command(f"{module}:{attribute}", name=word)
+    for word, (place, purpose) in words.items():
+        app.command(place, name=word, help=purpose, sort_key=list(words).index(word))
     return app
 
 
