@@ -28,6 +28,7 @@ from typing import Literal
 
 import trio
 
+from edge.common.faults import Faults
 from edge.common.handover import (
     CREDIT_BYTES_MAX,
     RECORDS_MAX,
@@ -44,6 +45,7 @@ from edge.l4.counters import Counters
 from edge.l4.distributor import NO_LINK, Distributor, Placement
 from edge.l4.gather import Gather
 from edge.l4.links import Link, Sent, connect
+from edge.l4.ordered_faults import survives
 from edge.l4.probe import HOP, Probe
 from edge.l4.refuse import refuse_descriptor
 from edge.l4.sockets import is_untouched
@@ -82,6 +84,7 @@ class Handoff:
     ) -> None:
         self.epoch = 0
         self.reject = reject
+        self.faults = Faults()  # the worker puts its process's own here
         self._distributor = distributor
         self._counters = counters
         self._log = log
@@ -186,6 +189,8 @@ class Handoff:
         """Distribute what arrives at `listener` until cancelled or no longer active."""
         while True:
             await trio.lowlevel.wait_readable(listener)
+            if self.faults.armed and not await survives(self.faults, listener):
+                continue
             while self._distributor.can_place() and still_active():
                 if not self.accept_batch(listener, name, still_active):
                     self._counters.exhausted.value += 1

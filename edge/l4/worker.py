@@ -51,6 +51,7 @@ class L4:
         self._engine = Handoff(
             self._distributor, self._counters, process.log, name=process.name, reject=config.admission.reject
         )
+        self._engine.faults = process.faults
         # Active/active: each has a lane of its own, in which it is alone and active.
         alone = config.mode == "active-active"
         lane = f"{process.pop or 'pop'}-{process.index}" if alone else process.pop or "pop"
