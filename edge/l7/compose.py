@@ -153,9 +153,9 @@ def _new_inspector(config: WafConfig) -> Inspector:
         on_budget_block=config.on_budget == "block",
     )
     rules = load_ruleset(config.rules, settings, embedded=config.embedded)
-    # The budget counts what the inspection used, not what others took from it: on a busy
+    # In the end the budget counts what the inspection used, not what others took from it: on a busy
     # machine a wall clock would refuse honest requests because the scheduler was elsewhere.
-    inspector = Inspector(rules, clock=time.thread_time)
+    inspector = Inspector(rules, clock=time.monotonic, cpu=time.thread_time)
     for head, body in warm_up_requests():
         # Matchers compile and build their automata at first sight of a kind of text;
         # the first phone of the day must not pay for that, or be over its budget.

@@ -34,16 +34,24 @@ class Inspector:
     """Gives verdicts on requests, one at a time.
 
     `clock` measures how long one inspection takes (any monotonic seconds); without it the budget is not
-    watched.  `naive` walks every rule and remembers nothing: the oracle of the tests."""
+    watched.  `cpu` (seconds of this thread) is asked only once the clock says that the budget is used up: on
+    a busy machine others may have used it, so the thread then gets as much again by its own clock.  `naive`
+    walks every rule and remembers nothing: the oracle of the tests."""
 
     def __init__(
-        self, ruleset: RuleSet, *, clock: Callable[[], float] | None = None, naive: bool = False
+        self,
+        ruleset: RuleSet,
+        *,
+        clock: Callable[[], float] | None = None,
+        cpu: Callable[[], float] | None = None,
+        naive: bool = False,
     ) -> None:
         self.ruleset = ruleset
         self.counts: Counter[int] = Counter()  # matches per rule, for the metrics
         self.memo_hits = 0
         self.memo_misses = 0
         self._clock = clock
+        self._cpu = cpu
         self._settings = ruleset.settings
         self._program: FastProgram | NaiveProgram = NaiveProgram(ruleset) if naive else FastProgram(ruleset)
         self._exclusions = [(one, [excludes(target) for target in one.targets]) for one in ruleset.exclusions]
@@ -139,7 +147,7 @@ class Inspector:
     def _begin(self, head: WafRequest, body: bytes | None, now: float) -> Run:
         run = Run(Transaction(head, body), self._settings.blocks)
         if self._clock is not None:
-            run.late = _deadline(self._clock, self._settings.budget_s)
+            run.late = _deadline(self._clock, self._cpu, self._settings.budget_s)
         for exclusion, targets in self._exclusions:
             if applies(exclusion, run.transaction, now):
                 if not targets:
@@ -208,9 +216,26 @@ def applies(exclusion: Exclusion, transaction: Transaction, now: float) -> bool:
     return True
 
 
-def _deadline(clock: Callable[[], float], budget_s: float) -> Callable[[], bool]:
+def _deadline(
+    clock: Callable[[], float], cpu: Callable[[], float] | None, budget_s: float
+) -> Callable[[], bool]:
     end = clock() + budget_s
-    return lambda: clock() > end
+    # A thread's own clock is a system call (2.4 us beside 0.3 us for the other, measured): most
+    # inspections are over before anybody has to ask it.
+    own_end: float | None = None
+
+    def late() -> bool:
+        nonlocal own_end
+        if clock() <= end:
+            return False
+        if cpu is None:
+            return True
+        if own_end is None:
+            own_end = cpu() + budget_s
+            return False
+        return cpu() > own_end
+
+    return late
 
 
 def _families(matches: tuple[Match, ...]) -> tuple[tuple[str, int], ...]:

