@@ -7,6 +7,7 @@ what they do inside.
 
 import random
 import socket
+import time
 
 import trio
 
@@ -17,10 +18,11 @@ from edge.common.http_faults import QuestionLost, befall_question
 from edge.common.http_messages import HttpReply, HttpRequest
 from edge.common.http_routes import Routes
 from edge.common.http_server import serve_http
+from edge.common.messages import Member
 from edge.common.process import Process
 from edge.common.recorder import Recorder
 from services.effort import effort_s
-from services.neighbours import HOST, Address, Neighbours
+from services.neighbours import HOST, RETURN_S, Address, Neighbours
 
 BACKLOG = 1024
 # Left of a caller's deadline for writing our own answer.
@@ -52,8 +54,20 @@ class Frame:
         self._work_ms = work_ms
         self._client = HttpClient(self.recorder)
         self._neighbours = Neighbours(process.config)
-        process.link.on_members(lambda changed, gone: self._neighbours.update(process.link.members.values()))
+        self._news = trio.Event()
+        process.link.on_members(self._learn)
         process.link.on_revision(lambda config, revision: self._neighbours.reconfigure(config))
+
+    def _learn(self, changed: list[Member], gone: list[str]) -> None:
+        self._neighbours.update(self.process.link.members.values(), time.monotonic())
+        self._news.set()
+        self._news = trio.Event()
+
+    async def _await_return(self, service: str, deadline: float) -> None:
+        # Its only copy is being replaced: a pause for the caller, and no failure.
+        with trio.move_on_at(min(deadline, trio.current_time() + RETURN_S)):
+            while self._neighbours.returns_soon(service, time.monotonic()):
+                await self._news.wait()
 
     def option(self, name: str, default: float) -> float:
         """A number from this service's `options`, as the configuration stands now."""
@@ -91,6 +105,7 @@ class Frame:
         if request.deadline is not None:
             deadline = min(deadline, request.deadline - ANSWER_MARGIN_S)
         headers = tuple((name, value) for name, value in request.headers if name in _PASSED_ON)
+        await self._await_return(service, deadline)
         tried: list[Address] = []
         failure: EdgeError = NoInstance(f"no instance of {service} is known")
         for resend in range(TRIES):
@@ -121,6 +136,10 @@ class Frame:
                 )
             except (Unreachable, QuestionLost) as error:
                 failure = error
+                await self._await_return(service, deadline)
+                if not self._neighbours.pick(service, tried):
+                    # Nobody but who just failed: it may be a new process behind the old port.
+                    tried.clear()
                 continue
             if reply.status == 504:  # it keeps our deadline too, and sometimes wins the race
                 raise TooSlow(f"{service} ran out of time")

@@ -4,6 +4,9 @@ By the hub's word: every live member of the service.  Before its first word, or
 when it knows none, by the configuration's fixed ports.  What was known is kept
 when the hub goes away.
 
+A service whose last copy left a moment ago is being replaced: it `returns_soon`,
+and a caller with time left does better to wait.
+
 Turns are taken round robin; a caller whose first choice did not answer names it
 in `exclude` and gets another one.
 """
@@ -16,6 +19,8 @@ from edge.common.messages import Member
 Address = tuple[str, int]
 
 HOST = "127.0.0.1"
+# Longer than a supervisor takes to replace a process on a busy machine.
+RETURN_S = 2.0
 
 
 class Neighbours:
@@ -25,8 +30,9 @@ class Neighbours:
         self._fixed = _fixed(config)
         self._live: dict[str, list[Address]] = {}
         self._turn: dict[str, int] = {}
+        self._left_at: dict[str, float] = {}
 
-    def update(self, members: Iterable[Member]) -> None:
+    def update(self, members: Iterable[Member], now: float = 0.0) -> None:
         """Learn all members the hub knows of."""
         live: dict[str, list[Address]] = {}
         for member in sorted(members, key=lambda member: member.name):
@@ -34,11 +40,18 @@ class Neighbours:
                 host, _, port = member.address.rpartition(":")
                 if host and port.isdigit():
                     live.setdefault(member.service, []).append((host, int(port)))
+        for service in self._live.keys() - live.keys():
+            self._left_at[service] = now
         self._live = live
 
     def reconfigure(self, config: Config) -> None:
         """Fixed ports may have changed."""
         self._fixed = _fixed(config)
+
+    def returns_soon(self, service: str, now: float) -> bool:
+        """Did the last copy of `service` leave only a moment ago?"""
+        left_at = self._left_at.get(service)
+        return left_at is not None and service not in self._live and now - left_at < RETURN_S
 
     def addresses(self, service: str) -> list[Address]:
         """Every instance of `service` that may be asked."""

@@ -4,7 +4,8 @@ Pick an endpoint, take a connection, and leave the exchange to
 `edge.l7.exchange`.  A request is tried again only where that cannot do harm:
 nothing was sent, or the method is idempotent (RFC 9110 section 9.2.2) and its
 body is still held; on another endpoint, after a jittered pause, and within the
-cluster's budget.  One case is free of charge: a kept-alive connection that ended
+cluster's budget.  While the only copy is being replaced, requests wait for it
+instead of failing (`Cluster.returns_soon`).  One case is free of charge: a kept-alive connection that ended
 before its first byte was closed by the service while it was idle, so the same
 request goes out again on a fresh one.
 
@@ -28,7 +29,7 @@ from edge.l7.record import Try
 from edge.l7.request import Request
 from edge.l7.transport import PeerGone
 from edge.l7.upstream.affinity import CookieAffinity, affinity_key
-from edge.l7.upstream.cluster import Cluster, Pick
+from edge.l7.upstream.cluster import RETURN_S, Cluster, Pick
 from edge.l7.upstream.ordered_faults import suffer
 from edge.l7.upstream.pool import ConnectFailed, Overflow, Way
 from edge.l7.upstream.retry import backoff_s, is_safe
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 # HAProxy's `retries` for connections that fail.
 CONNECTS_MAX: Final = 3
+# How often a request looks whether the copy it waits for is back.
+RETURN_LOOK_S: Final = 0.02
 _HASHING: Final = frozenset(("hash", "bounded-hash"))
 _DETAILS: Final = {
     "UH": (503, "The service has no healthy copy right now.", "destination_unavailable"),
@@ -96,6 +99,9 @@ class Forwarder:
         lost: Failure | None = None
         while True:
             pick = again or cluster.pick(key, tried, now, self._dice, bound)
+            if pick is None and await self._wait_for_return(phone, request, cluster, deadline):
+                now = time.monotonic()
+                continue
             if pick is None:
                 refusal = cluster.refusal(now)
                 if lost is not None:
@@ -155,6 +161,26 @@ class Forwarder:
             pause_s = backoff_s(config.retry, len(tried), self._dice.random())
             await trio.sleep(min(pause_s, max(0.0, deadline - now)))
             now = time.monotonic()
+
+    async def _wait_for_return(
+        self, phone: "PhoneConnection", request: Request, cluster: Cluster, deadline: float
+    ) -> bool:
+        """Wait while the cluster is between two lives; True when it is worth to pick again."""
+        began = now = time.monotonic()
+        if not cluster.returns_soon(now):
+            return False
+        # Past the wait, so that the walker never ends it before we do.
+        phone.wait_for_service(deadline + 1.0)
+        cluster.waiting += 1
+        try:
+            while now < deadline and not cluster.staffed and now - began < RETURN_S:
+                await trio.sleep(RETURN_LOOK_S)
+                now = time.monotonic()
+        finally:
+            cluster.waiting -= 1
+        waited_ms = (now - began) * 1e3
+        request.note("upstream", "waited %.0f ms for a copy of %s to be back", waited_ms, cluster.config.name)
+        return now < deadline and cluster.staffed
 
     async def _try(
         self,

@@ -1,7 +1,8 @@
 """Finding the other services."""
 
 from edge.common.config import Config, ServiceConfig
-from services.neighbours import Neighbours
+from edge.common.messages import Member
+from services.neighbours import RETURN_S, Neighbours
 from tests.kit.services import member
 
 CONFIG = Config(
@@ -72,3 +73,21 @@ def test_new_ports_come_with_a_new_configuration() -> None:
 
     assert neighbours.pick("ads") == ("127.0.0.1", 9)
     assert neighbours.pick("story") is None
+
+
+def test_a_service_whose_last_copy_just_left_returns_soon() -> None:
+    """It is being replaced: a caller with time left waits instead of failing."""
+    neighbours = Neighbours(Config())
+    alive = Member(
+        name="user-1", tier="service", service="user", state="live", address="127.0.0.1:7140", pid=1
+    )
+    neighbours.update([alive], now=1.0)
+    before = neighbours.returns_soon("user", 1.5)
+    neighbours.update([], now=2.0)
+
+    assert not before
+    assert neighbours.returns_soon("user", 2.5)
+    assert not neighbours.returns_soon("user", 2.0 + RETURN_S)
+    assert not neighbours.returns_soon("ads", 2.5)
+    neighbours.update([alive], now=3.0)
+    assert not neighbours.returns_soon("user", 3.1)

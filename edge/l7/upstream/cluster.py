@@ -11,6 +11,12 @@ not (Envoy's panic threshold; the cluster fails open).  Checks that are broken,
 or a dependency that takes everybody down at once, must not turn a bad moment
 into an outage.
 
+**Between two lives.**  A service of one copy is away for a moment while it is
+replaced.  A request that comes just then is better kept waiting than refused, so
+for `RETURN_S` after the last endpoint left, the cluster `returns_soon`; after
+that it is down, and refuses at once.  Nor are the configured ports tried meanwhile:
+behind a port that was just given up is nobody.
+
 The balancer's set is rebuilt only when something has changed, so a pick costs
 one comparison more than the balancer itself.
 
@@ -33,6 +39,9 @@ from edge.l7.upstream.health import Health
 from edge.l7.upstream.retry import RetryBudget
 
 NEVER: Final = float("inf")
+# A supervisor replaces a process in about 0.3 s and on a busy machine in 1 s; who is not back
+# after twice that does not come back by itself, and phones should hear so.
+RETURN_S: Final = 2.0
 
 
 class Pick(NamedTuple):
@@ -83,6 +92,10 @@ class Cluster:
         self._budget = RetryBudget(config.retry, now)
         self._due = NEVER
         self._panic = ""
+        self._named = False  # has the hub named anybody?
+        self.staffed = False  # does anybody take new work?
+        self._left_at = -NEVER
+        self.waiting = 0  # requests that `returns_soon` holds back; counted by who forwards
         self.active = 0
         self._set(self._fixed, now)
 
@@ -130,6 +143,11 @@ class Cluster:
             return Refusal("UH", "no endpoint is known")
         return Refusal("UH", "no endpoint is left that takes new work")
 
+    def returns_soon(self, now: float) -> bool:
+        """Did the last endpoint leave only a moment ago, and may one more request wait for the next?"""
+        away_s = now - self._left_at
+        return not self.staffed and away_s < RETURN_S and self.waiting < self.config.pending_max
+
     def started(self, endpoint: str, retry: bool = False) -> None:
         """A request goes to `endpoint` now; `finished` follows, whatever happens."""
         self.active += 1
@@ -175,7 +193,12 @@ class Cluster:
         """Take over what the hub knows of all members; returns addresses that nobody serves any more."""
         if self.config.endpoints:
             return []
-        return self._set(announced(self.config, members) or self._fixed, now)
+        found = announced(self.config, members)
+        if found:
+            self._named = True
+        elif not self._named:
+            found = self._fixed
+        return self._set(found, now)
 
     def _set(self, endpoints: Sequence[Endpoint], now: float) -> list[str]:
         before = {watched.endpoint.address for watched in self._watched.values()}
@@ -230,7 +253,12 @@ class Cluster:
             if 0.0 < watched.ejection.until <= now:
                 watched.ejection.restore(now)
                 watched.since = now
-        self._rebuild(now)
+        if self._watched or now - self._left_at < RETURN_S:
+            self._rebuild(now)
+        else:
+            # The hub's silence has lasted: the configured ports are better than nothing.
+            self._named = False
+            self._set(self._fixed, now)
 
     def _may_eject(self) -> bool:
         away = sum(watched.ejection.until > 0.0 for watched in self._watched.values())
@@ -253,8 +281,13 @@ class Cluster:
                 for watched in chosen
             ]
         )
+        if self.staffed and not chosen:
+            self._left_at = now
+        self.staffed = bool(chosen)
         steps = [next_step_s(now - watched.since, ramp_s) for watched in chosen]
         returns = [watched.ejection.until for watched in self._watched.values() if watched.ejection.until]
+        if not self._watched and self._named:
+            returns.append(self._left_at + RETURN_S)
         self._due = min([*returns, *(now + step for step in steps if step is not None)], default=NEVER)
 
     def _load_of(self, endpoint: str) -> float:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edge.common.config import BreakerConfig, ClusterConfig, HealthConfig, RetryConfig, ServiceConfig
 from edge.common.messages import Member
-from edge.l7.upstream.cluster import Cluster
+from edge.l7.upstream.cluster import RETURN_S, Cluster
 from edge.l7.upstream.endpoints import Endpoint
 
 NO_BREAKER = BreakerConfig(failure_share=0.0)
@@ -143,11 +143,43 @@ def test_the_hub_replaces_what_the_configuration_assumed() -> None:
     gone = of.update([member("feed-7"), member("feed-8")], 1.0)
     with_hub = picks(of)
     of.update([], 2.0)
+    of.expire(2.0 + RETURN_S)
 
     assert before == {"feed-1", "feed-2"}
     assert with_hub == {"feed-7", "feed-8"}
     assert gone == ["127.0.0.1:7100", "127.0.0.1:7101"]
     assert picks(of) == {"feed-1", "feed-2"}
+
+
+def test_a_service_that_left_a_moment_ago_is_worth_waiting_for() -> None:
+    """A restart of the only copy is a pause, not an outage; an outage is told at once."""
+    of = feed()
+    never = of.returns_soon(0.5)
+    of.update([member("feed-7")], 1.0)
+    while_it_is_there = of.returns_soon(1.5)
+    of.update([member("feed-7", state="draining")], 2.0)
+    draining = of.returns_soon(2.1)
+    of.update([], 2.5)
+    gone = of.returns_soon(2.5 + 0.1), of.pick(None, (), 2.6, Dice())
+    too_long = of.returns_soon(2.0 + RETURN_S)
+    of.update([member("feed-7", pid=2)], 9.0)
+
+    assert (never, while_it_is_there, draining) == (False, False, True)
+    assert gone == (True, None)
+    assert too_long is False
+    assert of.returns_soon(9.0) is False
+    assert picks(of) == {"feed-7"}
+
+
+def test_no_more_may_wait_than_the_cluster_allows() -> None:
+    """A crowd that waits is memory."""
+    of = feed()
+    of.update([member("feed-7")], 1.0)
+    of.update([], 2.0)
+
+    of.waiting = of.config.pending_max
+
+    assert of.returns_soon(2.1) is False
 
 
 def test_a_draining_member_gets_no_new_work() -> None:
