@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import orjson
-
 from edge.common.run_files import private_directory
-from edge.l7.record import Record, access_line
+from edge.l7.access_line import AccessLines
+from edge.l7.record import Record
 
 FILE_BYTES_MAX = 64 * 1024 * 1024
 
@@ -26,8 +25,7 @@ class AccessLog:
     def __init__(
         self, run_dir: Path, instance: str, pop: str, mode: Literal["file", "stdout", "off"]
     ) -> None:
-        self._instance = instance
-        self._pop = pop
+        self._lines = AccessLines(instance, pop)
         self._mode = mode
         self._path = run_dir / "logs" / f"access-{instance}.jsonl"
         self._descriptor = -1
@@ -44,15 +42,14 @@ class AccessLog:
         if self._mode == "off" or not records:
             return
         lines = []
+        line = self._lines.line
         second, text = -1, ""
         for record in records:
             whole = int(record.unix_s)
             if whole != second:
                 second, text = whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
-            stamp = f"{text}.{int((record.unix_s - whole) * 1e6):06d}Z"
-            fields = access_line(record, self._instance, self._pop, stamp)
-            lines.append(orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE))
-        data = b"".join(lines)
+            lines.append(line(record, f"{text}.{int((record.unix_s - whole) * 1e6):06d}Z"))
+        data = "".join(lines).encode()
         try:
             self._bytes += os.write(self._descriptor, data)
         except OSError:

@@ -323,7 +323,7 @@ class PhoneConnection:
     def _trace(self, traceparent: bytes | None) -> tuple[TraceContext, str]:
         """Our server span's position, and the span it hangs under."""
         # One draw for both ids.  All zeros would be invalid; the chance is 2 ** -64.
-        digits = f"{self._worker.dice.getrandbits(192):048x}"
+        digits = self._worker.dice.randbytes(24).hex()
         if traceparent is not None:
             context = parse_traceparent(traceparent)
             if context is not None:

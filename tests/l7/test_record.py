@@ -1,9 +1,7 @@
 """What a record tells, long after its request."""
 
-import pytest
-
 from edge.common.spans import CLIENT, SERVER
-from edge.l7.record import Ring, access_line, spans_of
+from edge.l7.record import Ring, spans_of
 from tests.kit.l7_records import MS, attempt, record
 
 
@@ -69,30 +67,3 @@ def test_a_retry_is_two_tries_side_by_side() -> None:
         ("UF", 0),
         ("", 1),
     ]
-
-
-def test_the_timers_of_the_log_add_up() -> None:
-    """TR + Tw + queue + Ts + Td is Ta: nothing is lost between two timers."""
-    line = access_line(record(), "l7-1", "mumbai", "2026-11-23T03:00:01Z")
-
-    assert (line["tr_ms"], line["tc_ms"], line["ts_ms"], line["td_ms"], line["ta_ms"]) == (
-        1.0,
-        1.0,
-        19.0,
-        1.0,
-        23.0,
-    )
-    assert (line["url.path"], line["edge.upstream"], line["http.response.status_code"]) == (
-        "/feed",
-        "feed-2",
-        200,
-    )
-    parts = sum(float(str(line[name])) for name in ("tr_ms", "tw_ms", "tc_ms", "ts_ms", "td_ms"))
-    assert parts == pytest.approx(23.0, abs=1.01)
-
-
-def test_what_was_never_reached_is_minus_one() -> None:
-    """HAProxy's convention; a zero would be a very fast service."""
-    line = access_line(record(tries=[]), "l7-1", "mumbai", "")
-
-    assert (line["tc_ms"], line["ts_ms"], line["td_ms"]) == (-1, -1, -1)

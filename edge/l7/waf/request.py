@@ -6,13 +6,17 @@ These are the only types that cross the boundary to the rest of the worker.
 from dataclasses import dataclass, field
 from typing import Literal
 
+from msgspec import Struct
+
 Headers = tuple[tuple[bytes, bytes], ...]
 Action = Literal["pass", "block", "detect"]
 
 
-@dataclass(frozen=True, slots=True)
-class WafRequest:
-    """One request as it arrived.  `target` is the raw request target; header names are lower case."""
+class WafRequest(Struct, frozen=True, gc=False):
+    """One request as it arrived.  `target` is the raw request target; header names are lower case.
+
+    A Struct, because each request makes one: a frozen dataclass takes five times as long.
+    """
 
     client: str
     method: str
