@@ -7,13 +7,14 @@ Everything here runs the real engine on files.  Audit records are JSON lines as 
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import cyclopts
 
 from edge.cli.hub import run_dir_from_environment
+from edge.l7.audit_log import audit_files
 from edge.l7.waf.audit import audit_record, is_audit_record
 from edge.l7.waf.explain import explain as explanation
 from edge.l7.waf.explain import tune as proposals
@@ -125,17 +126,21 @@ def _inspector(rules: list[Path] | None, embedded: bool, paranoia: int) -> Inspe
 
 
 def _records(log: Path | None) -> Iterator[dict[str, Any]]:
-    """Audit records of a log file, "-" for stdin; without a name, the edge's own audit log."""
-    path = log or run_dir_from_environment() / "waf-audit.jsonl"
-    stream = sys.stdin if str(path) == "-" else path.open(encoding="utf-8", errors="replace")
-    with stream:
-        for line in stream:
-            if len(line) > LINE_BYTES_MAX or "edge.waf" not in line:
-                continue
-            try:
-                # honcho puts the process's name before each line.
-                record = json.loads(line[line.index("{") :])
-            except ValueError:
-                continue
-            if is_audit_record(record):
-                yield record
+    """Audit records of a log file, "-" for stdin; without a name, the audit logs of the edge's workers."""
+    for path in [log] if log is not None else audit_files(run_dir_from_environment()):
+        stream = sys.stdin if str(path) == "-" else path.open(encoding="utf-8", errors="replace")
+        with stream:
+            yield from _records_in(stream)
+
+
+def _records_in(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        if len(line) > LINE_BYTES_MAX or "edge.waf" not in line:
+            continue
+        try:
+            # honcho puts the process's name before each line.
+            record = json.loads(line[line.index("{") :])
+        except ValueError:
+            continue
+        if is_audit_record(record):
+            yield record

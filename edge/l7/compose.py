@@ -144,7 +144,7 @@ def _inspector(config: WafConfig) -> Inspector:
 
 def _new_inspector(config: WafConfig) -> Inspector:
     settings = Settings(
-        blocks=config.mode == "block",
+        blocks=True,  # a route that only detects says so in the stage
         paranoia=config.paranoia,
         detection_paranoia=config.detection_paranoia,
         threshold=config.threshold,

@@ -24,6 +24,7 @@ from edge.common.messages import Member
 from edge.common.process import Process
 from edge.l7 import compose
 from edge.l7.access_log import AccessLog
+from edge.l7.audit_log import AuditLog
 from edge.l7.cache.flight import Flight
 from edge.l7.compose import Stages, session_keys
 from edge.l7.connection import PhoneConnection
@@ -93,6 +94,7 @@ class Worker:
         self.ring = Ring(l7.trace_ring)
         self.kept = Ring(KEPT_MAX)
         self.log = AccessLog(process.run_dir, self.name, process.pop, self.config.access_log)
+        self.audit = AuditLog(process.run_dir, self.name)
         self.receiver = HandoverReceiver(process.run_dir / "l7" / f"{self.name}.sock", self.take, process.log)
         self._looked_at = 0.0
         self._finished: list[Record] = []
@@ -137,6 +139,7 @@ class Worker:
         finally:
             self._account()
             self.log.close()
+            self.audit.close()
             for target in self.forwarder.targets.values():
                 target.way.close()
             self.poller.close()
@@ -290,6 +293,7 @@ class Worker:
                 self.kept.add(record)
         self.counts.requests_over(records)
         self.log.write(records)
+        self.audit.write(self.stages.waf.take_found())
 
     def handshake_done(self, flow: Flow) -> None:
         """Count a handshake."""

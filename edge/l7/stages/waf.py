@@ -8,16 +8,24 @@ a service.
 Trace headers are left out of what is inspected when they have their proper form.
 They differ in each request, and with them the inspector's memory would never hit.
 
-State: the inspector's, and the offenders' strikes.
+The rules are always those that block; a route that only detects, or that asks for
+another threshold, decides here what its verdict means.  So one set of compiled rules,
+and one memory of verdicts, serves all routes.
+
+State: the inspector's, the offenders' strikes, and `FOUND_MAX` audit records at most
+until the worker takes them.
 """
 
 import re
-from typing import Final
+from collections import deque
+from dataclasses import replace
+from typing import Any, Final
 
 from edge.common.config import WafConfig
 from edge.l7.request import Request
 from edge.l7.stages.offenders import Offenders
 from edge.l7.verdict import CONTINUE, Answer
+from edge.l7.waf.audit import audit_record
 from edge.l7.waf.inspector import Inspector
 from edge.l7.waf.request import PASS, WafRequest, WafVerdict
 
@@ -27,6 +35,9 @@ _INSPECTED: Final = (
     b"application/x-www-form-urlencoded", b"multipart/form-data", b"application/json", b"text/",
     b"application/xml",
 )  # fmt: skip
+# Records between two rounds of the walker, a quarter of a second.  An attack of more than 2,000 requests a
+# second is understood from these as well; the rest is counted.
+FOUND_MAX: Final = 512
 
 
 class Waf:
@@ -38,14 +49,17 @@ class Waf:
         self._offenders = Offenders(config.ban_after, config.ban_s)
         self.bans: list[tuple[str, float]] = []  # source, seconds; taken and cleared by the worker
         self.blocked: dict[str, int] = {}  # by rule, for the metrics
+        self.found: deque[dict[str, Any]] = deque()  # for the audit log; taken and cleared by the worker
+        self.found_lost = 0
 
     def __call__(self, request: Request, now: float, unix_now: float) -> Answer | None:
         """Judge the head."""
         mode = self._mode(request)
         if mode == "off":
             return CONTINUE
-        verdict = self.inspector.inspect_head(_seen(request), unix_now)
-        return CONTINUE if verdict is PASS else self._answer(request, verdict, mode, now)
+        seen = _seen(request)
+        verdict = self.inspector.inspect_head(seen, unix_now)
+        return CONTINUE if verdict is PASS else self._answer(request, seen, verdict, mode, now, unix_now)
 
     def bytes_wanted(self, request: Request) -> int:
         """How much of the body must be here before it is judged; 0: none, it is a picture or the like."""
@@ -58,8 +72,19 @@ class Waf:
 
     def judge_body(self, request: Request, now: float, unix_now: float) -> Answer | None:
         """Judge head and `request.body_prefix` together."""
-        verdict = self.inspector.inspect_body(_seen(request), request.body_prefix, unix_now)
-        return CONTINUE if verdict is PASS else self._answer(request, verdict, self._mode(request), now)
+        return self.answer_body(request, self.inspect_body(request, unix_now), now, unix_now)
+
+    def inspect_body(self, request: Request, unix_now: float) -> WafVerdict:
+        """What the rules say about `request.body_prefix`.  Any thread may ask."""
+        return self.inspector.inspect_body(_seen(request), request.body_prefix, unix_now)
+
+    def answer_body(
+        self, request: Request, verdict: WafVerdict, now: float, unix_now: float
+    ) -> Answer | None:
+        """What follows from `verdict`."""
+        if verdict is PASS:
+            return CONTINUE
+        return self._answer(request, _seen(request), verdict, self._mode(request), now, unix_now)
 
     def _mode(self, request: Request) -> str:
         route = request.route
@@ -67,10 +92,27 @@ class Waf:
             return self._config.mode
         return route.config.waf
 
-    def _answer(self, request: Request, verdict: WafVerdict, mode: str, now: float) -> Answer | None:
+    def take_found(self) -> list[dict[str, Any]]:
+        """The audit records since the last time."""
+        found = list(self.found)
+        self.found.clear()
+        return found
+
+    def _answer(
+        self,
+        request: Request,
+        seen: WafRequest,
+        verdict: WafVerdict,
+        mode: str,
+        now: float,
+        unix_now: float,
+    ) -> Answer | None:
+        if mode == "detect" and verdict.action == "block":
+            verdict = replace(verdict, action="detect")
         request.waf = verdict
         request.note("waf", "%s", verdict.reason)
-        if verdict.action != "block" or mode != "block":
+        self._write_down(request, seen, verdict, mode, unix_now)
+        if verdict.action != "block":
             return CONTINUE
         for match in verdict.matches:
             rule = str(match.id)
@@ -82,6 +124,23 @@ class Waf:
             reason="WAF",
             detail="The request was refused by the firewall.",
             why=f"waf: {verdict.reason}",
+        )
+
+    def _write_down(
+        self, request: Request, seen: WafRequest, verdict: WafVerdict, mode: str, unix_now: float
+    ) -> None:
+        if len(self.found) >= FOUND_MAX:
+            self.found_lost += 1
+            return
+        self.found.append(
+            audit_record(
+                verdict,
+                seen,
+                request_id=request.trace.trace_id,
+                route=request.route.name if request.route is not None else "",
+                mode=mode,
+                unix_s=unix_now,
+            )
         )
 
 

@@ -1,13 +1,15 @@
 """The thin stage around the inspector: modes, routes, bodies, strikes."""
 
+from dataclasses import replace
 from typing import cast
 
 import pytest
 
 from edge.common.config import RouteConfig, WafConfig, WafMode
+from edge.common.trace import TraceContext
 from edge.l7.request import Request
 from edge.l7.stages.route_table import make_route
-from edge.l7.stages.waf import Waf
+from edge.l7.stages.waf import FOUND_MAX, Waf
 from edge.l7.verdict import Answer
 from edge.l7.waf.inspector import Inspector
 from edge.l7.waf.request import PASS, Match, WafRequest, WafVerdict
@@ -85,9 +87,10 @@ def test_what_was_found_is_noted_even_where_it_is_only_detected() -> None:
 
     waf(asked, 0.0, 0.0)
 
-    assert asked.waf is FOUND
+    assert asked.waf == replace(FOUND, action="detect")
     assert asked.why[0][0] == "waf"
     assert waf.blocked == {}
+    assert [record["action"] for record in waf.take_found()] == ["detect"]
 
 
 def test_the_phone_is_not_told_which_rule_it_was() -> None:
@@ -136,3 +139,42 @@ def test_who_goes_on_is_named_for_l4() -> None:
         waf(request(), 100.0, 0.0)
 
     assert waf.bans == [("203.0.113.9", 60.0)]
+
+
+def test_what_was_found_is_written_down_under_the_id_that_the_phone_was_given() -> None:
+    """`edge waf explain ID` looks it up there; a request that passes leaves nothing."""
+    waf, _ = stage()
+    asked = request()
+    asked.trace = TraceContext("ab" * 16, "cd" * 8)
+
+    waf(asked, 0.0, 1700000000.0)
+    waf(request(b"/?q=hello"), 0.0, 0.0)
+    (record,) = waf.take_found()
+
+    assert (record["request_id"], record["action"], record["route"]) == ("ab" * 16, "block", "/")
+    assert [match["id"] for match in record["matches"]] == [941100]
+    assert waf.take_found() == []
+
+
+def test_a_body_is_written_down_as_well() -> None:
+    """Its verdict may have been found in another thread; what follows from it is decided here."""
+    waf, _ = stage()
+    asked = request(b"/", body=b"<script>")
+
+    verdict = waf.inspect_body(asked, 0.0)
+    nothing_yet = waf.take_found()
+    answer = waf.answer_body(asked, verdict, 0.0, 0.0)
+
+    assert nothing_yet == []
+    assert answer is not None
+    assert len(waf.take_found()) == 1
+
+
+def test_a_flood_of_attacks_does_not_fill_our_memory() -> None:
+    """What does not fit until the next round is counted."""
+    waf, _ = stage()
+
+    for _ in range(FOUND_MAX + 5):
+        waf(request(), 0.0, 0.0)
+
+    assert (len(waf.take_found()), waf.found_lost) == (FOUND_MAX, 5)

@@ -1,0 +1,99 @@
+"""What `edge waf` says about requests, rules and logs."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edge.cli import waf
+from edge.l7.audit_log import AuditLog
+
+ATTACK = "curl 'https://i.edge.test/search?q=1%27%20or%20%271%27=%271'"
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An edge's files, found by the environment as in a shell."""
+    monkeypatch.setenv("EDGE_RUN_DIR", str(tmp_path))
+    return tmp_path
+
+
+def audited(request_id: str, capsys: pytest.CaptureFixture[str], curl: str = ATTACK) -> dict[str, object]:
+    """What a worker would have written down about this request."""
+    waf.try_request(curl, as_json=True)
+    record: dict[str, object] = json.loads(capsys.readouterr().out)
+    return record | {"request_id": request_id}
+
+
+def test_an_attack_is_refused_and_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    """The exit status says it to scripts, the rules to people."""
+    status = waf.try_request(ATTACK)
+
+    shown = capsys.readouterr().out
+    assert status == 1
+    assert "rule 101" in shown
+    assert "[[exclude]]" in shown
+
+
+def test_an_ordinary_request_passes(capsys: pytest.CaptureFixture[str]) -> None:
+    """0 is what a script takes for yes."""
+    assert waf.try_request("curl https://i.edge.test/search?q=sunset") == 0
+
+
+def test_what_is_no_request_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """2, and a reason on stderr."""
+    nonsense = tmp_path / "request"
+    nonsense.write_bytes(b"\n\n")
+
+    assert waf.try_request(str(nonsense)) == 2
+    assert capsys.readouterr().err
+
+
+def test_a_request_is_found_whichever_worker_answered_it(
+    run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The phone knows an id and nothing of workers."""
+    record = audited("ab" * 16, capsys)
+    AuditLog(run_dir, "l7-mumbai-1").write([record | {"request_id": "cd" * 16}])
+    AuditLog(run_dir, "l7-mumbai-2").write([record])
+
+    assert waf.explain("ab" * 16) == 0
+    assert "rule 101" in capsys.readouterr().out
+    assert waf.explain("ef" * 16) == 1
+
+
+def test_an_edge_that_found_nothing_has_nothing_to_explain(
+    run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No log is no crash."""
+    assert waf.explain("ab" * 16) == 1
+    assert waf.tune() == 0
+
+
+def test_tune_proposes_what_the_log_suggests(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Several phones that are refused for the same field look like a mistake of ours."""
+    record = audited("ab" * 16, capsys)
+    AuditLog(run_dir, "l7-1").write([record | {"client": f"127.0.0.{number}"} for number in range(5)])
+
+    waf.tune(hits_min=3)
+
+    assert "args:q" in capsys.readouterr().out
+
+
+def test_replay_names_the_decisions_that_would_change(
+    run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before new rules go out."""
+    log = AuditLog(run_dir, "l7-1")
+    log.write([audited("ab" * 16, capsys)])
+    path = run_dir / "logs" / "waf-l7-1.jsonl"
+
+    assert waf.replay(path) == 0
+    assert waf.replay(path, embedded=False) == 1
+    assert "block -> pass" in capsys.readouterr().out
+
+
+def test_lint_counts_what_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    """The embedded rules are usable."""
+    assert waf.lint() == 0
+    assert " rules, " in capsys.readouterr().out
