@@ -19,7 +19,7 @@ from edge.l7.record import Try
 from edge.l7.request import Request
 from edge.l7.transport import PeerGone
 from edge.l7.tunnel import tunnel
-from edge.l7.upstream.pool import Channel
+from edge.l7.upstream.pool import STREAM_BYTES, Channel
 from edge.l7.upstream.retry import IDEMPOTENT
 
 if TYPE_CHECKING:
@@ -159,6 +159,7 @@ async def _stream(
 ) -> bool:
     """Pass on an answer whose body is not all here yet."""
     phone.status = reply.status
+    channel.read_bytes = STREAM_BYTES
     fetch = request.fetch
     body: Body
     chunked = False
