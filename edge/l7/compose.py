@@ -12,6 +12,7 @@ from pathlib import Path
 from edge.common.config import Config, WafConfig
 from edge.common.errors import EdgeError
 from edge.common.log import Log
+from edge.common.revoked import read_revoked
 from edge.l7.cache.flight import Flight
 from edge.l7.cache.stage import Cache
 from edge.l7.pipeline import Pipeline, Stage
@@ -58,6 +59,8 @@ class Stages:
         self.route = RouteStage(config.route)
         self.waf = Waf(config.waf, _inspector(config.waf))
         self.auth = Auth(config.auth, session_keys(run_dir))
+        for jti, until_unix in read_revoked(run_dir, time.time()).items():
+            self.auth.revoke(jti, until_unix)
         self.ratelimit = RateLimits(config.limit)
         self.experiment = Experiments(config.experiment, config.route)
         self.shed = Shed(config.l7.shed, under_way)
