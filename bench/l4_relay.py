@@ -110,9 +110,7 @@ def main() -> int:
                         flush=True,
                     )
             rounds.append(costs)
-    medians = {
-        name: statistics.median(costs[name] for costs in rounds) for name in rounds[0]
-    }
+    medians = {name: statistics.median(costs[name] for costs in rounds) for name in rounds[0]}
     ratio = statistics.median(costs["relay"] / costs["haproxy"] for costs in rounds)
     print(
         f"haproxy {medians['haproxy']:.2f} s/GiB, relay {medians['relay']:.2f}, ratio {ratio:.2f} (bar 2.0)"

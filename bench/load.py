@@ -6,10 +6,15 @@ printed one rounds.
 """
 
 import json
+import socket
+import ssl
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 LOAD_CPU = "0"
 DONE = """
@@ -69,6 +74,23 @@ def wrk(url: str, *, connections: int, seconds: float, script: str = "", headers
                 seen["bytes"],
             )
     raise RuntimeError(f"wrk reported nothing for {url}: {done.stdout[-500:]} {done.stderr[-500:]}")
+
+
+@contextmanager
+def holding(url: str, count: int, headers: dict[str, str]) -> Iterator[None]:
+    """So many TLS connections, each of which has asked once, kept open."""
+    place = urlsplit(url)
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    request = f"GET /feed HTTP/1.1\r\n{lines}\r\n".encode()
+    with ExitStack() as stack:
+        for _ in range(count):
+            plain = socket.create_connection((str(place.hostname), place.port or 443), 10)
+            phone = stack.enter_context(context.wrap_socket(plain, server_hostname="i.edge.test"))
+            phone.sendall(request)
+            phone.recv(65536)
+        yield
 
 
 def novel_requests(path: str) -> str:

@@ -44,6 +44,7 @@ burst = 1000000
 [waf]
 mode = "{waf}"
 rules = {rules}
+embedded = {embedded}
 ban-after = 1000000
 [[limit]]
 name = "source"
@@ -82,14 +83,27 @@ limits = ["source"]
 
 @contextmanager
 def edge(
-    folder: Path, origin_port: int, *, waf: str = "block", rules: tuple[str, ...] = (), extra: str = ""
+    folder: Path,
+    origin_port: int,
+    *,
+    waf: str = "block",
+    rules: tuple[str, ...] = (),
+    embedded: bool = True,
+    extra: str = "",
 ) -> Iterator[Running]:
     """L4 and L7 of ours before the origin."""
     folder.mkdir(parents=True, exist_ok=True)
     run_dir = folder / "run"
     configuration = folder / "edge.toml"
     quoted = "[" + ", ".join(f'"{rule}"' for rule in rules) + "]"
-    text = _TOML.format(address=ADDRESS, origin=origin_port, waf=waf, rules=quoted, extra=extra)
+    text = _TOML.format(
+        address=ADDRESS,
+        origin=origin_port,
+        waf=waf,
+        rules=quoted,
+        embedded=str(embedded).lower(),
+        extra=extra,
+    )
     configuration.write_text(text)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("EDGE_")}
     environment |= {"EDGE_CONFIG": str(configuration), "EDGE_RUN_DIR": str(run_dir)}

@@ -14,14 +14,16 @@ from pathlib import Path
 
 from bench import ours
 from bench.contender import Contender, Running
-from bench.load import Seen, novel_requests, posted, wrk
-from bench.machine import cpu_s
+from bench.load import Seen, holding, novel_requests, posted, wrk
+from bench.machine import cpu_s, pss_kib
 from bench.peers import haproxy, nginx, pythons
 from bench.table import Row
 from edge.cli.hub import ask
 from edge.cli.operate import listening
 
 HOST = "i.edge.test"
+# Enough to tell them from what a process allocates anyway, below the usual limit of 1,024 descriptors.
+_IDLE_CONNECTIONS = 500
 
 
 @dataclass(slots=True)
@@ -199,6 +201,51 @@ def l7_cache(bench: Bench, size: str) -> Row:
     return bench.compare(row, contenders, bench.http(f"/cached/{size}"))
 
 
+def l7_waf(bench: Bench, *, novel: bool) -> Row:
+    """The same Core Rule Set on both sides."""
+    rules = str(nginx.CORE_RULES / "rules")
+    row = Row(
+        f"l7-waf-{'cold' if novel else 'hot'}",
+        "µs CPU per request",
+        "A GET under Debian's Core Rule Set, paranoia 1, beside nginx with libmodsecurity: "
+        + ("no two requests alike." if novel else "the same request again, which our memory answers."),
+    )
+    contenders = [
+        Contender(
+            "edge",
+            lambda folder: ours.edge(folder, bench.origin_port, rules=(rules,), embedded=False),
+            nginx.modsecurity_installed(),
+        ),
+        Contender(
+            "nginx+modsecurity",
+            lambda folder: nginx.firewall(folder, bench.origin_port, bench.certificate, bench.key),
+            nginx.modsecurity_installed(),
+        ),
+    ]
+    script = novel_requests("/feed") if novel else ""
+    return bench.compare(row, contenders, bench.http("/feed", connections=8, script=script))
+
+
+def idle(bench: Bench) -> Row:
+    """What a phone that only holds on costs."""
+    row = Row(
+        "idle",
+        "KiB per connection",
+        "Memory (proportional set) per kept-alive TLS connection that has asked once, over 500 of them.",
+    )
+    contenders = [bench.edge(), bench.haproxy(), bench.nginx()]
+    with ExitStack() as stack:
+        for contender in contenders:
+            if contender.why_absent:
+                row.notes[contender.name] = contender.why_absent
+                continue
+            contest = stack.enter_context(contender.start(bench.under(f"idle-{contender.name}")))
+            before = pss_kib(contest.pids)
+            with holding(contest.url, _IDLE_CONNECTIONS, {"Host": HOST, **contest.headers}):
+                row.add(contender.name, (pss_kib(contest.pids) - before) / _IDLE_CONNECTIONS)
+    return row
+
+
 def l7_post(bench: Bench, size: int) -> Row:
     """A body of `size` bytes."""
     name = "4k" if size < 100_000 else "1m"
@@ -269,9 +316,12 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
     "l7-trace": l7_trace,
     "l7-cache-small": partial(l7_cache, size="small"),
     "l7-cache-big": partial(l7_cache, size="big"),
+    "l7-waf-hot": partial(l7_waf, novel=False),
+    "l7-waf-cold": partial(l7_waf, novel=True),
     "l7-post-4k": partial(l7_post, size=4096),
     "l7-post-1m": partial(l7_post, size=1 << 20),
     "l7-large": l7_large,
     "tls-full": tls_full,
+    "idle": idle,
 }
 QUICK = ("l4-connect", "l7-hot", "l7-cold", "tls-full")

@@ -1,6 +1,7 @@
 """nginx: the origin behind everybody, and a peer.  [I/O]"""
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,11 +10,11 @@ from bench.contender import MEASURED_CPU, OTHER_CPU, Running, await_port, childr
 
 SMALL = '{"items":"' + "x" * 584 + '"}'  # 600 bytes with its frame
 _HEAD = """
+{modules}
 daemon off;
 worker_processes 1;
 pid {folder}/{name}.pid;
 error_log {folder}/{name}.error crit;
-{modules}
 events {{ worker_connections 16384; }}
 http {{
   client_body_temp_path {folder}/{name}-body;
@@ -66,11 +67,38 @@ CACHE = {
     "location": "proxy_cache cache;",
 }
 MODSECURITY = Path("/usr/lib/nginx/modules/ngx_http_modsecurity_module.so")
+CORE_RULES = Path("/usr/share/modsecurity-crs")
+_RULES = """SecRuleEngine On
+SecRequestBodyAccess On
+SecAction "id:900990,phase:1,nolog,pass,setvar:tx.crs_setup_version=4280"
+Include {rules}/rules/*.conf
+"""
 
 
 def installed() -> str:
     """Empty, or why nginx cannot take part."""
     return "" if shutil.which("nginx") else "nginx is not installed"
+
+
+def modsecurity_installed() -> str:
+    """Empty, or why nginx cannot take part as a firewall."""
+    for path in (MODSECURITY, CORE_RULES / "rules"):
+        if not path.exists():
+            return f"{path} is not installed"
+    return installed()
+
+
+@contextmanager
+def firewall(folder: Path, origin_port: int, certificate: Path, key: Path) -> Iterator[Running]:
+    """nginx with libmodsecurity and the Core Rule Set as Debian ships them, paranoia 1."""
+    rules = folder / "rules.conf"
+    rules.write_text(_RULES.format(rules=CORE_RULES))
+    features = {
+        "location": f"modsecurity on; modsecurity_rules_file {rules};",
+        "log": "access_log {folder}/access.log combined buffer=64k flush=1s;",
+    }
+    with proxy(folder, origin_port, certificate, key, features, f"load_module {MODSECURITY};") as running:
+        yield running
 
 
 @contextmanager
@@ -113,6 +141,8 @@ def _run(folder: Path, name: str, http: str, modules: str, cpu: str, port: int) 
     process = spawn(["nginx", "-p", str(folder), "-c", str(configuration)], folder, cpu)
     try:
         await_port(port)
-        yield [process.pid, *children(process.pid)]
+        while not (workers := children(process.pid)):  # it listens a moment before it forks
+            time.sleep(0.01)
+        yield [process.pid, *workers]
     finally:
         stop(process)
