@@ -120,7 +120,9 @@ class FastProgram:
         folded = phase.folded
         if not folded.steps:
             return
-        positions = self._candidates(phase, run.transaction)
+        positions = self._candidates(phase, run)
+        if run.over:
+            return
         positions.update(phase.always)
         if phase.header_only and not self._quiet(phase, run):
             positions.update(phase.header_only)
@@ -136,7 +138,8 @@ class FastProgram:
         steps = folded.steps
         return walk(((position, steps[position]) for position in positions), run) if positions else -1
 
-    def _candidates(self, phase: _FastPhase, transaction: Transaction) -> set[int]:
+    def _candidates(self, phase: _FastPhase, run: Run) -> set[int]:
+        transaction, late = run.transaction, run.late
         found: set[int] = set()
         if phase.lines:
             known_lines = phase.known_lines
@@ -160,6 +163,10 @@ class FastProgram:
             if values:
                 # The path, the target and the query are often the same bytes.
                 found |= group.candidates(list(dict.fromkeys(values)))
+                # Hostile text costs most here, before a single rule is walked.
+                if late is not None and late():
+                    run.over_budget = True
+                    break
         return found
 
     def _quiet(self, phase: _FastPhase, run: Run) -> bool:

@@ -91,6 +91,18 @@ def test_time_that_others_used_does_not_count() -> None:
     assert not inspector.inspect_head(get(b"/"), 0.0).over_budget
 
 
+def test_the_budget_is_given_once() -> None:
+    """By whichever clock: an attacker must not get it a second time because the first was used up."""
+    ticks, used = iter(range(1000)), iter(range(1000))
+    inspector = Inspector(
+        seclang('SecRule REQUEST_URI "!@rx ^x" "id:1,phase:1,pass"'),
+        clock=lambda: float(next(ticks)),
+        cpu=lambda: float(next(used)),
+    )
+
+    assert inspector.inspect_head(get(b"/"), 0.0).over_budget
+
+
 def test_answers_are_inspected_where_rules_ask_for_it() -> None:
     """Leaks are phases 3 and 4."""
     inspector = Inspector(seclang('SecRule RESPONSE_BODY "@contains SQL syntax" "id:1,phase:4,deny"'))
