@@ -299,7 +299,9 @@ class PhoneConnection:
         if not wanted:
             return None
         request.body_prefix = await body.prefix(wanted)
-        return worker.judge_body(request)
+        # It is our turn now: the walker must not take our own time for the phone's.
+        self.transport.deadline = float("inf")
+        return await worker.judge_body(request)
 
     async def _refuse(self, refused: Refused, start_ns: int) -> None:
         """Answer what could not even be judged as a request, and end."""
