@@ -1,6 +1,11 @@
 """What was quiet once need not be looked at again."""
 
+import pytest
+
+from edge.l7.waf.inspector import Inspector
+from edge.l7.waf.prefilter import Matcher
 from edge.l7.waf.quiet import BYTES_MAX, VALUE_BYTES_MAX, VALUES_MAX, Quiet
+from tests.l7.waf.samples import BROWSER, embedded, get
 
 
 def test_only_what_was_not_seen_is_looked_at() -> None:
@@ -32,3 +37,25 @@ def test_memory_is_bounded_in_entries_and_bytes() -> None:
     assert len(held) <= 2 * VALUES_MAX
     assert sum(map(len, held)) <= 2 * BYTES_MAX
     assert quiet.unknown([b"x" * (VALUE_BYTES_MAX + 1)])
+
+
+def test_the_firewall_searches_only_what_is_new_in_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted in bytes, so that no noise can fail it and no slow way can slip in."""
+    inspector = Inspector(embedded())
+    session = b"edge_session=" + b"eyJhbGciOi" * 28
+    searched: list[int] = []
+    match = Matcher.match
+    monkeypatch.setattr(
+        Matcher, "match", lambda self, text: (searched.append(len(text)), match(self, text))[1]
+    )
+
+    def ask(number: int) -> int:
+        searched.clear()
+        headers = (*BROWSER[:-1], (b"cookie", session + b"; visit=%d" % number))
+        inspector.inspect_head(get(b"/feed?page=%d" % number, headers), 0.0)
+        return sum(searched)
+
+    first, later = ask(1_000_001), ask(1_000_002)
+
+    assert first > len(session)
+    assert later < 200
