@@ -43,7 +43,7 @@ class DnsConfig(Value, frozen=True, kw_only=True):
     """The authoritative name server."""
 
     listen: str = "127.0.0.1:5300"  # not 5353, which belongs to mDNS
-    workers: Count = 1
+    workers: Count = 2  # more than one stand behind an L4 of their own
     ttl_s: Count = 20  # how long a phone may keep calling a dead POP; AWS fails over with 60
     queries_per_s_max: Positive = 20_000.0
     tcp_idle_timeout_s: Positive = 10.0  # RFC 7766 section 6.2.3 asks for "a few seconds"

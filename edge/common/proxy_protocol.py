@@ -67,9 +67,13 @@ class ProxyHeader(NamedTuple):
 
 
 def encode_v2(
-    source: Endpoint | None, destination: Endpoint | None, tlvs: Sequence[tuple[int, bytes]] = ()
+    source: Endpoint | None,
+    destination: Endpoint | None,
+    tlvs: Sequence[tuple[int, bytes]] = (),
+    *,
+    datagram: bool = False,
 ) -> bytes:
-    """A header for a TCP connection; without addresses it is a LOCAL one."""
+    """A header for a TCP connection (or a UDP `datagram`); without addresses it is a LOCAL one."""
     if source is None or destination is None:
         command, family, addresses = 0x20, 0x00, b""
     else:
@@ -77,7 +81,7 @@ def encode_v2(
         if one.version != other.version:
             # An IPv4 phone on a dual-stack listener: one header has one family.
             one, other = _as_ipv6(one), _as_ipv6(other)
-        command, family = 0x21, 0x11 if one.version == 4 else 0x21
+        command, family = 0x21, (0x11 if one.version == 4 else 0x21) + datagram
         addresses = (
             one.packed + other.packed + source.port.to_bytes(2, "big") + destination.port.to_bytes(2, "big")
         )

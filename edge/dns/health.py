@@ -32,8 +32,8 @@ def health_by_pop(pops: Iterable[str], members: Iterable[Member]) -> dict[str, H
     ready: dict[tuple[str, str], int] = {}
     heard = False
     for member in members:
-        if member.tier not in ("l4", "l7"):
-            continue
+        if member.tier not in ("l4", "l7") or not member.pop:
+            continue  # the L4 in front of us stands in no POP
         heard = True
         if member.state == "live" and member.weight > 0:
             seat = (member.pop, member.tier)

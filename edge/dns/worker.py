@@ -1,13 +1,19 @@
 """The DNS process: packets in, replies out; `edge.dns.nameserver` knows what to say.  [I/O]
 
-The sockets are bound by the supervisor and may be shared with siblings: a
-packet that arrives while one worker is restarted waits in the socket for it, or
-goes to another.  A draining worker simply stops reading.
+The sockets are bound by the supervisor and outlive us: a packet that arrives while
+a worker is restarted waits in its socket.  A draining worker simply stops reading.
+
+Alone, we hold the edge's DNS address ("udp", "tcp").  Where there are several of us
+an L4 holds it, and we listen on a loopback port of our own ("inner-udp",
+"inner-tcp"): what comes there begins with a PROXY header that names the phone, whom
+the response limit, the location and the trace are about.  Anything else that comes
+there is dropped: on that port nobody but our L4 has business.
 """
 
 import os
 import socket
 import time
+from functools import partial
 
 import trio
 
@@ -15,6 +21,7 @@ from edge.common.config import Config
 from edge.common.fault_hook import stall, struck
 from edge.common.metrics import Number
 from edge.common.process import Process
+from edge.common.proxy_protocol import ProxyProtocolError, parse
 from edge.common.spans import SERVER, Span
 from edge.common.trace import parse_traceparent
 from edge.dns import tcp
@@ -29,10 +36,14 @@ STALLED_MAX = 1024
 
 
 async def serve(process: Process) -> None:
-    """Answer on `process.sockets["udp"]` and `["tcp"]` until drained."""
-    udp, listener = process.sockets["udp"], process.sockets["tcp"]
+    """Answer on `process.sockets["udp"]` and `["tcp"]` (or the inner ones) until drained."""
+    behind_l4 = "inner-udp" in process.sockets
+    inner = "inner-" if behind_l4 else ""
+    udp, listener = process.sockets[f"{inner}udp"], process.sockets[f"{inner}tcp"]
     host, port = udp.getsockname()[:2]
-    server = NameServer(process.config, process.name, host, serial=int(time.time()))
+    # What the zone calls our address is where phones reach us, not where the L4 does.
+    public = process.config.dns.listen.rpartition(":")[0].strip("[]") if behind_l4 else host
+    server = NameServer(process.config, process.name, public, serial=int(time.time()))
     front = Front(process, server)
     process.link.on_members(server.learn)
     process.link.on_revision(lambda config, revision: server.configure(config, serial=int(time.time())))
@@ -41,8 +52,16 @@ async def serve(process: Process) -> None:
     )
     process.live(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_answer_udp, process, udp, front)
-        nursery.start_soon(tcp.serve, listener, front.over_tcp, process.config.dns.tcp_idle_timeout_s)
+        nursery.start_soon(_answer_udp, process, udp, front, behind_l4)
+        nursery.start_soon(
+            partial(
+                tcp.serve,
+                listener,
+                front.over_tcp,
+                process.config.dns.tcp_idle_timeout_s,
+                behind_l4=behind_l4,
+            )
+        )
         await process.draining.wait()
         nursery.cancel_scope.cancel()
 
@@ -120,7 +139,7 @@ class Front:
         )
 
 
-async def _answer_udp(process: Process, udp: socket.socket, front: Front) -> None:
+async def _answer_udp(process: Process, udp: socket.socket, front: Front, behind_l4: bool) -> None:
     async with trio.open_nursery() as nursery:
         while True:
             await trio.lowlevel.wait_readable(udp)
@@ -133,7 +152,13 @@ async def _answer_udp(process: Process, udp: socket.socket, front: Front) -> Non
                     # An ICMP error of an earlier reply, delivered here; the socket itself is well.
                     process.log.warning("dns.receive", error=str(error))
                     break
-                reply = front.over_udp(data, address[0])
+                source = address[0]
+                if behind_l4:
+                    introduced = _introduced(data)
+                    if introduced is None:
+                        continue
+                    source, data = introduced
+                reply = front.over_udp(data, source)
                 if reply is None:
                     continue
                 if process.faults.armed:
@@ -141,6 +166,17 @@ async def _answer_udp(process: Process, udp: socket.socket, front: Front) -> Non
                         nursery.start_soon(_send_struck, process, udp, reply, address)
                 else:
                     _send(udp, reply, address)
+
+
+def _introduced(data: bytes) -> tuple[str, bytes] | None:
+    """The phone and its packet, or None for the L4's probes and for what nobody introduced."""
+    try:
+        found = parse(data)
+    except ProxyProtocolError:
+        return None
+    if found is None or found[0].source is None:
+        return None
+    return found[0].source.address, data[found[1] :]
 
 
 def _send(udp: socket.socket, reply: bytes, address: tuple[str, int]) -> None:

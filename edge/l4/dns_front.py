@@ -5,26 +5,41 @@ one, "tcp") and spreads what comes over the live processes of tier "dns", which
 each listen on an address of their own.  Maglev places a resolver's flow, so two
 of these fronts, or one that was restarted, agree without talking.
 
-Endpoints are the members that the hub reports; what was last heard stays in force
-while the hub is away.
+A PROXY header goes before each datagram and each TCP connection: the name servers
+limit, place and trace by the phone, who would otherwise always be us.  The limits
+are therefore theirs.  Bans do not count here: a datagram's source is a claim, and
+by claiming another's one could have a whole resolver's phones sent away.
+
+Endpoints are the members that the hub reports; before its first word, those whose
+sockets the supervisor wrote down.  Where none is live all are used: their sockets
+outlive them, so a question waits there for the restart.
 """
 
 import random
+import resource
 
+import orjson
 import trio
 
+from edge.common.config import AdmissionConfig, DnsConfig
 from edge.common.messages import Member
 from edge.common.process import Process
 from edge.l4.addresses import host_and_port
 from edge.l4.admission import Admission
 from edge.l4.counters import Counters
 from edge.l4.distributor import Distributor
+from edge.l4.flows import FLOWS_MAX
 from edge.l4.relay import Options, Relay
 from edge.l4.report import statistics
 from edge.l4.udp import Udp
 
 # A resolver keeps a TCP connection for seconds (RFC 7766 section 6.2.3).
 TCP_IDLE_S = 30.0
+# A resolver that heard nothing for so long has asked again, from another port
+# (BIND's and unbound's timeouts end below).
+UDP_IDLE_S = 5.0
+# Of the descriptors that we may open, the share that flows may have.
+DESCRIPTORS_SHARE = 0.5
 
 
 class DnsFront:
@@ -33,20 +48,29 @@ class DnsFront:
     def __init__(self, process: Process) -> None:
         self._process = process
         self._counters = Counters(process.metrics)
-        admission = process.config.l4.admission
         # Each engine counts for itself: a source's datagrams are not its connections.
-        self._datagrams = Distributor(Admission(admission), "hash", random.Random())
-        self._streams = Distributor(Admission(admission), "least-connections", random.Random())
-        self._udp = Udp(self._datagrams, self._counters, process.log)
-        self._tcp = Relay(
-            self._streams, self._counters, process.log, Options(idle_s=TCP_IDLE_S), name=process.name
+        self._datagrams = Distributor(Admission(_datagrams(process.config.dns)), "hash", random.Random())
+        self._streams = Distributor(
+            Admission(process.config.l4.admission), "least-connections", random.Random()
         )
-        self._addresses: dict[str, tuple[str, int]] = {}
+        self._udp = Udp(
+            self._datagrams,
+            self._counters,
+            process.log,
+            flows_max=_flows_max(),
+            idle_s=UDP_IDLE_S,
+            send_proxy=True,
+        )
+        options = Options(send_proxy=True, idle_s=TCP_IDLE_S)
+        self._tcp = Relay(self._streams, self._counters, process.log, options, name=process.name)
+        self._known: dict[str, tuple[str, int]] = self._written_down()
+        self._live: set[str] = set(self._known)
 
     async def run(self) -> None:
         """Serve until the process drains."""
         process = self._process
         async with trio.open_nursery() as nursery:
+            self._use_endpoints()
             process.link.on_members(self._take_members)
             process.link.on_ask("stats", lambda args: self._statistics())
             udp, tcp = process.sockets["udp"], process.sockets.get("tcp")
@@ -56,7 +80,8 @@ class DnsFront:
                 nursery.start_soon(self._tcp.accept, tcp)
                 nursery.start_soon(self._tcp.watch)
             host, port = udp.getsockname()[:2]
-            process.live(f"{host}:{port}")
+            process.link.change(role="active")
+            process.live(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
             await process.draining.wait()
             self._udp.stop_accepting()
             self._tcp.stop_accepting()
@@ -68,18 +93,49 @@ class DnsFront:
             address = host_and_port(member.address)
             if member.tier != "dns" or address is None:
                 continue
+            self._known[member.name] = address
             if member.state == "live" and member.weight > 0:
-                self._addresses[member.name] = address
+                self._live.add(member.name)
             else:
-                self._addresses.pop(member.name, None)
-        for name in gone:
-            self._addresses.pop(name, None)
-        self._udp.set_endpoints(self._addresses)
-        self._tcp.set_endpoints(self._addresses)
+                self._live.discard(member.name)
+        self._live.difference_update(gone)
+        self._use_endpoints()
+
+    def _use_endpoints(self) -> None:
+        usable = self._live or self._known.keys()
+        addresses = {name: address for name, address in self._known.items() if name in usable}
+        self._udp.set_endpoints(addresses)
+        self._tcp.set_endpoints(addresses)
+
+    def _written_down(self) -> dict[str, tuple[str, int]]:
+        """The sockets that the tier of the name servers has bound, as its supervisor wrote them down."""
+        try:
+            places = orjson.loads((self._process.run_dir / "listen" / "dns.json").read_bytes())
+            found = {name: host_and_port(place.get("inner-udp", "")) for name, place in places.items()}
+        except (OSError, ValueError):
+            return {}  # that tier starts later than we do; the hub will tell
+        return {name: address for name, address in found.items() if address is not None}
 
     def _statistics(self) -> dict[str, object]:
         who = {"name": self._process.name, "role": "active", "epoch": 0}
         return statistics(self._datagrams, self._counters, who)
+
+
+def _datagrams(dns: DnsConfig) -> AdmissionConfig:
+    """As many new flows as the name servers would answer; they know better whom to refuse."""
+    rate = dns.queries_per_s_max
+    return AdmissionConfig(
+        source_rate_per_s=rate,
+        source_burst=max(1, int(rate)),
+        source_connections_max=FLOWS_MAX + 1,  # the flow table's own bound comes first
+        rate_per_s=10 * rate,
+        burst=max(1, int(10 * rate)),
+    )
+
+
+def _flows_max() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return FLOWS_MAX if soft < 0 else max(1, min(FLOWS_MAX, int(soft * DESCRIPTORS_SHARE)))
 
 
 async def serve(process: Process) -> None:

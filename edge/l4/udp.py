@@ -24,10 +24,11 @@ from dataclasses import dataclass, field
 import trio
 
 from edge.common.log import Log
+from edge.common.proxy_protocol import Endpoint, encode_v2
 from edge.l4.admission import Refusal
 from edge.l4.counters import Counters
 from edge.l4.distributor import Distributor
-from edge.l4.flows import Flows
+from edge.l4.flows import FLOWS_MAX, IDLE_S, Flows
 from edge.l4.probe import HOP, Probe
 
 DATAGRAM_BYTES = 65535
@@ -51,19 +52,31 @@ class _Flow:
     ticket: int
     endpoint: str
     socket: socket.socket
+    preface: bytes = b""  # goes before each datagram: who the phone is
     unanswered: deque[bytes] = field(default_factory=lambda: deque(maxlen=UNANSWERED_MAX))
 
 
 class Udp:
     """The engine: `accept` from a bound socket, `watch` the endpoints."""
 
-    def __init__(self, distributor: Distributor, counters: Counters, log: Log) -> None:
+    def __init__(
+        self,
+        distributor: Distributor,
+        counters: Counters,
+        log: Log,
+        *,
+        flows_max: int = FLOWS_MAX,
+        idle_s: float = IDLE_S,
+        send_proxy: bool = False,
+    ) -> None:
+        """`send_proxy`: a PROXY header goes before each datagram, so that endpoints know the phone."""
         self._distributor = distributor
         self._counters = counters
         self._log = log
         self._addresses: dict[str, Address] = {}
         self._probes: dict[str, Probe] = {}
-        self._flows: Flows[_Flow] = Flows()
+        self._send_proxy = send_proxy
+        self._flows: Flows[_Flow] = Flows(flows_max, idle_s)
         self._by_descriptor: dict[int, _Flow] = {}
         self._epoll = select.epoll()
         self._accepting = trio.CancelScope()
@@ -119,10 +132,12 @@ class Udp:
                 return
             except OSError:
                 continue  # an earlier answer of ours bounced; not this datagram's fault
-            flow = self._flows.find(phone, now) or self._begin(phone, listener.family, now)
+            flow = self._flows.find(phone, now) or self._begin(phone, listener, now)
             if flow is None:
                 continue
             self._counters.bytes_in.value += len(data)
+            if flow.preface:
+                data = flow.preface + data
             if len(data) <= UNANSWERED_BYTES_MAX:
                 flow.unanswered.append(data)
             self._send(flow, data, now)
@@ -154,8 +169,8 @@ class Udp:
 
     # -- flows ----------------------------------------------------------------------
 
-    def _begin(self, phone: Address, family: int, now: float) -> _Flow | None:
-        packed = socket.inet_pton(family, phone[0])
+    def _begin(self, phone: Address, listener: socket.socket, now: float) -> _Flow | None:
+        packed = socket.inet_pton(listener.family, phone[0])
         placement = self._distributor.place(packed, phone[1], now, key=packed + phone[1].to_bytes(2, "big"))
         if isinstance(placement, Refusal):
             self._counters.refused[placement].value += 1
@@ -172,6 +187,9 @@ class Udp:
             return None
         placement.worker.open += 1
         flow = _Flow(phone, packed, placement.ticket, name, connected)
+        if self._send_proxy:
+            vip = listener.getsockname()
+            flow.preface = encode_v2(Endpoint(phone[0], phone[1]), Endpoint(vip[0], vip[1]), datagram=True)
         self._register(flow)
         self._counters.handed.value += 1
         for given_up in self._flows.add(phone, flow, now):

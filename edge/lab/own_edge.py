@@ -66,6 +66,11 @@ class OwnEdge:
         host, _, port = self.listening()[name][key].rpartition(":")
         return host, int(port)
 
+    def name_server(self) -> tuple[str, int]:
+        """Where this edge's DNS listens.  Raises `KeyError`."""
+        owner = next((name for name, places in self.listening().items() if "udp" in places), "dns-1")
+        return self.address(owner, "udp")
+
     def pids(self, target: str) -> dict[str, int]:
         """The processes that a name, a service, a tier or a POP means."""
         return {

@@ -256,7 +256,7 @@ class _Resolver:
         return Place(self._host, port, config.domain, self._edge.tls, source, self._load.one_way_ms / 1000)
 
     async def _ask(self) -> None:
-        host, port = self._edge.address("dns-1", "udp")
+        host, port = self._edge.name_server()
         number = random.getrandbits(16)
         name = self._edge.config.domain
         query = build_query(number, name, subnet=self._subnet)

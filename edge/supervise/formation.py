@@ -18,11 +18,12 @@ TIERS = ("control", "dns", "l4", "l7", "services", "console")
 class Listen:
     """One socket to bind before the workers start."""
 
-    key: str  # how the worker finds it: "https", "http", "udp", "tcp", "control"
+    key: str  # how the worker finds it: "https", "http", "udp", "tcp", "inner-udp", "inner-tcp", "control"
     kind: Literal["tcp", "udp", "unix"]
     host: str  # an address, or the file's name under the run directory for "unix"
     port: int = 0
     backlog: int = 1024
+    tag: str = ""  # tells apart what is equal otherwise: two free ports (0) are not one socket
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,14 @@ class Spec:
 
 def formation(config: Config) -> tuple[Spec, ...]:
     """Every process of the edge, in the order in which they are best started."""
-    return (*_control(config), *_services(config), *_l7(config), *_l4(config), *_dns(config), *_console(config))
+    return (
+        *_control(config),
+        *_services(config),
+        *_l7(config),
+        *_l4(config),
+        *_dns(config),
+        *_console(config),
+    )
 
 
 def supervised_by(config: Config, tier: str) -> tuple[Spec, ...]:
@@ -65,14 +73,39 @@ def _control(config: Config) -> tuple[Spec, ...]:
     return (Spec("hub", "control", "edge.control.hub:serve", listen=tuple(sockets)),)
 
 
-def _dns(config: Config) -> tuple[Spec, ...]:
+def _dns_address(config: Config) -> tuple[Listen, ...]:
     host, port = split_address(config.dns.listen)
     # TCP first: with port 0 the other follows, and TCP's ports are the scarcer ones.
-    sockets = (Listen("tcp", "tcp", host, port, backlog=128), Listen("udp", "udp", host, port))
+    return (Listen("tcp", "tcp", host, port, backlog=128), Listen("udp", "udp", host, port))
+
+
+def _dns(config: Config) -> tuple[Spec, ...]:
+    """One name server has the address itself; several listen on ports of their own, behind an L4."""
+    count = config.dns.workers
     return tuple(
-        Spec(f"dns-{n + 1}", "dns", "edge.dns.worker:serve", index=n, listen=sockets)
-        for n in range(config.dns.workers)
+        Spec(
+            f"dns-{n + 1}",
+            "dns",
+            "edge.dns.worker:serve",
+            index=n,
+            listen=_dns_address(config) if count == 1 else _inner(f"dns-{n + 1}"),
+        )
+        for n in range(count)
     )
+
+
+def _inner(tag: str) -> tuple[Listen, ...]:
+    # Always loopback: what comes here begins with a PROXY header, and is believed.
+    return (
+        Listen("inner-tcp", "tcp", "127.0.0.1", 0, backlog=128, tag=tag),
+        Listen("inner-udp", "udp", "127.0.0.1", 0, tag=tag),
+    )
+
+
+def _dns_front(config: Config) -> tuple[Spec, ...]:
+    if config.dns.workers == 1:
+        return ()
+    return (Spec("l4-dns-a", "l4", "edge.l4.dns_front:serve", listen=_dns_address(config)),)
 
 
 def _l4(config: Config) -> tuple[Spec, ...]:
@@ -85,7 +118,7 @@ def _l4(config: Config) -> tuple[Spec, ...]:
         for n in range(pop.l4):
             name = f"l4-{pop.name}-{_letter(n)}"
             specs.append(Spec(name, "l4", "edge.l4.worker:serve", pop.name, index=n, listen=sockets))
-    return tuple(specs)
+    return (*specs, *_dns_front(config))
 
 
 def _l7(config: Config) -> tuple[Spec, ...]:

@@ -13,6 +13,8 @@ from pathlib import Path
 from edge.common.errors import ConfigError
 from edge.supervise.formation import Listen, Spec
 
+_DNS_KEYS = ("udp", "tcp", "inner-udp", "inner-tcp")
+
 
 def bind_all(specs: tuple[Spec, ...], run_dir: Path) -> dict[Listen, socket.socket]:
     """One socket for each distinct `Listen`.
@@ -47,10 +49,11 @@ def addresses(bound: dict[Listen, socket.socket], spec: Spec) -> dict[str, str]:
 
 def _port_of_sibling(listen: Listen, bound: dict[Listen, socket.socket]) -> int:
     # DNS answers on one port over UDP and TCP; with port 0 the second follows the first.
-    if listen.port or listen.key not in ("udp", "tcp"):
+    if listen.port or listen.key not in _DNS_KEYS:
         return listen.port
+    mine = (listen.host, listen.tag)
     for other, opened in bound.items():
-        if other.key in ("udp", "tcp") and other.host == listen.host and other.kind != listen.kind:
+        if other.key in _DNS_KEYS and (other.host, other.tag) == mine and other.kind != listen.kind:
             port: int = opened.getsockname()[1]
             return port
     return 0

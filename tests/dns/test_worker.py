@@ -14,12 +14,15 @@ from edge.common.dns_query import build_query, parse_reply
 from edge.common.faults import Fault
 from edge.common.messages import Members
 from edge.common.process import Process
+from edge.common.proxy_protocol import Endpoint, encode_v2
 from edge.dns.worker import serve
 from tests.kit.dns_queries import CONFIG, EVERYBODY, JAIPUR, SPAN_ID, TRACE_ID, TRACEPARENT, query
 
 
 @asynccontextmanager
-async def running(tmp_path: Path, **changes: object) -> AsyncIterator[tuple[Process, tuple[str, int]]]:
+async def running(
+    tmp_path: Path, inner: str = "", **changes: object
+) -> AsyncIterator[tuple[Process, tuple[str, int]]]:
     config = msgspec.structs.replace(CONFIG, dns=msgspec.structs.replace(CONFIG.dns, **changes))
     process = Process.for_test(config, tmp_path, name="dns-1", tier="dns")
     with (
@@ -32,7 +35,7 @@ async def running(tmp_path: Path, **changes: object) -> AsyncIterator[tuple[Proc
         udp.bind(tcp.getsockname())
         udp.setblocking(False)
         tcp.setblocking(False)
-        process.sockets = {"udp": udp, "tcp": tcp}
+        process.sockets = {f"{inner}udp": udp, f"{inner}tcp": tcp}
         with trio.fail_after(5):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(serve, process)
@@ -146,3 +149,52 @@ async def test_a_draining_worker_leaves_its_packets_to_the_next(tmp_path: Path) 
 
         assert reply[:2] == query().to_wire()[:2]
         assert counted(successor) == {("mumbai", "default"): 1}
+
+
+async def test_behind_an_l4_the_source_is_whom_the_header_names(tmp_path: Path) -> None:
+    """One limit for all phones would let one phone silence the others."""
+    question = query(subnet=JAIPUR, trace=TRACEPARENT).to_wire()
+    phone, vip = Endpoint("203.0.113.9", 4000), Endpoint("127.0.0.1", 53)
+    async with running(tmp_path, "inner-", queries_per_s_max=1.0) as (process, address):
+        reply = await over_udp(address, encode_v2(phone, vip, datagram=True) + question)
+        neighbour = encode_v2(Endpoint("198.51.100.7", 4000), vip, datagram=True)
+        another = await over_udp(address, neighbour + question)
+
+        assert [span.attributes["client.address"] for span in process.spans.find(TRACE_ID)] == [
+            "203.0.113.9",
+            "198.51.100.7",
+        ]
+        assert len(reply) == len(another) > 12
+
+
+async def test_behind_an_l4_a_connection_begins_with_its_header_too(tmp_path: Path) -> None:
+    """However it is cut; a probe, or one that nobody introduced, is simply ended."""
+    question = query(trace=TRACEPARENT).to_wire()
+    framed = len(question).to_bytes(2, "big") + question
+    header = encode_v2(Endpoint("203.0.113.9", 4000), Endpoint("127.0.0.1", 53))
+    async with running(tmp_path, "inner-") as (process, address):
+        async with await trio.open_tcp_stream(*address) as stream:
+            await stream.send_all(header[:20])
+            await stream.send_all(header[20:] + framed)
+            assert len(await stream.receive_some()) > 12
+        for unfit in (encode_v2(None, None), framed):
+            async with await trio.open_tcp_stream(*address) as stream:
+                await stream.send_all(unfit)
+                assert await stream.receive_some() == b""
+
+        (span,) = process.spans.find(TRACE_ID)
+        assert span.attributes["client.address"] == "203.0.113.9"
+
+
+async def test_behind_an_l4_what_nobody_introduced_is_dropped(tmp_path: Path) -> None:
+    """A bare packet, a probe of the L4, half a header: silence, and the next one is answered."""
+    question = query(subnet=JAIPUR).to_wire()
+    header = encode_v2(Endpoint("203.0.113.9", 4000), Endpoint("127.0.0.1", 53), datagram=True)
+    async with running(tmp_path, "inner-") as (process, address):
+        with trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
+            await phone.connect(address)
+            for data in (question, b"", header[:20], encode_v2(None, None), header + question):
+                await phone.send(data)
+            assert len(await phone.recv(4096)) > 12
+
+        assert sum(counted(process).values()) == 1

@@ -1,10 +1,9 @@
-"""DNS as the rest of the world sees it: dig, kill -9, two processes on one socket."""
+"""DNS as the rest of the world sees it: dig, kill -9, two processes behind an L4."""
 
 import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ pytestmark = pytest.mark.e2e
 
 
 def dig(edge: Edge, *arguments: str) -> str:
-    host, port = edge.address("dns-1", "udp")
+    host, port = edge.address("l4-dns-a", "udp")
     command = ["dig", f"@{host}", "-p", str(port), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
 
@@ -49,28 +48,34 @@ def test_edge_dig_tells_people_and_programs_the_same(edge: Edge) -> None:
 
 
 def test_a_killed_name_server_is_back_before_the_phone_asks_again(edge: Edge) -> None:
-    """The socket outlives the process, so a query waits in it instead of being lost."""
+    """The sockets outlive the processes, so a query waits in one instead of being lost."""
     before = edge.kill("dns-1")
+    edge.kill("dns-2")
+    edge.kill("l4-dns-a")
 
     data = json.loads(edge.run("dig", "--from", "jaipur", "--json").stdout)
 
     assert data["addresses"] == ["127.0.1.1"]
     assert data["took_ms"] < 1000, "within the first try"
     wait_for(lambda: edge.live().get("dns-1", before) != before)
+    edge.wait_ready()
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
-    """An edge with two DNS processes."""
-    with running_edge(tmp_path_factory.mktemp("pair"), {"EDGE__DNS__WORKERS": "2"}) as edge:
-        yield edge
+def test_one_name_server_has_the_address_itself(tmp_path: Path) -> None:
+    """Nothing stands in front of it: a balancer for one is only a hop."""
+    with running_edge(tmp_path / "run", {"EDGE__DNS__WORKERS": "1"}) as alone:
+        assert "l4-dns-a" not in alone.live()
+        assert alone.address("dns-1", "udp")[1] > 0
+        assert alone.run("dig", "--from", "jaipur", "--json").returncode == 0
 
 
 @pytest.mark.tool
 @pytest.mark.skipif(shutil.which("dnsperf") is None, reason="needs dnsperf (Debian: dnsperf)")
-def test_one_of_two_name_servers_killed_mid_run_loses_next_to_nothing(pair: Edge, tmp_path: Path) -> None:
-    """At most what the killed one had read and not answered."""
-    host, port = pair.address("dns-1", "udp")
+@pytest.mark.parametrize("victim", ["dns-1", "l4-dns-a"])
+def test_a_process_killed_mid_run_loses_next_to_nothing(edge: Edge, tmp_path: Path, victim: str) -> None:
+    """At most what the killed one had read and not answered, be it a name server or the L4."""
+    edge.wait_ready()
+    host, port = edge.address("l4-dns-a", "udp")
     queries = tmp_path / "queries"
     queries.write_text("i.edge.test A\nmumbai.edge.test A\n")
     running = subprocess.Popen(
@@ -81,7 +86,7 @@ def test_one_of_two_name_servers_killed_mid_run_loses_next_to_nothing(pair: Edge
     try:
         with pytest.raises(subprocess.TimeoutExpired):
             running.wait(timeout=3)
-        pair.kill("dns-1")
+        edge.kill(victim)
         out = running.communicate(timeout=20)[0]
     finally:
         running.kill()

@@ -23,7 +23,7 @@ def test_every_tier_gets_its_processes_and_no_name_twice() -> None:
 
     assert names == [
         "hub", "feed-1", "feed-2", "l7-mumbai-1", "l7-mumbai-2",
-        "l4-mumbai-a", "l4-mumbai-b", "dns-1", "dns-2",
+        "l4-mumbai-a", "l4-mumbai-b", "l4-dns-a", "dns-1", "dns-2",
         "console",
     ]  # fmt: skip
 
@@ -35,10 +35,28 @@ def test_a_pop_that_is_switched_off_has_no_process() -> None:
 
 def test_the_pair_shares_its_listening_sockets() -> None:
     """One queue in the kernel: when one of the two dies the other accepts from it."""
-    a, b = supervised_by(CONFIG, "l4")
+    a, b = (spec for spec in supervised_by(CONFIG, "l4") if spec.pop == "mumbai")
 
     assert a.listen == b.listen
     assert {listen.key for listen in a.listen} == {"https", "http"}
+
+
+def test_several_name_servers_stand_behind_an_l4_on_ports_of_their_own() -> None:
+    """The address is the L4's; free ports are as many as there are name servers."""
+    (front,) = (spec for spec in supervised_by(CONFIG, "l4") if not spec.pop)
+    one, other = supervised_by(CONFIG, "dns")
+
+    assert {listen.key for listen in front.listen} == {"udp", "tcp"}
+    assert {listen.key for listen in one.listen} == {"inner-udp", "inner-tcp"}
+    assert not set(one.listen) & set(other.listen)
+
+
+def test_one_name_server_has_the_address_itself() -> None:
+    """A balancer for one would only be a hop."""
+    alone = msgspec.structs.replace(CONFIG, dns=DnsConfig(listen="127.0.0.1:0", workers=1))
+
+    assert [spec.pop for spec in supervised_by(alone, "l4")] == ["mumbai", "mumbai"]
+    assert {listen.key for listen in supervised_by(alone, "dns")[0].listen} == {"udp", "tcp"}
 
 
 @pytest.mark.parametrize("tier", ["control", "dns", "l4", "l7", "services", "console"])
