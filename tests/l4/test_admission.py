@@ -1,7 +1,5 @@
 """May this source open one more connection?"""
 
-import os
-import time
 import tracemalloc
 from fractions import Fraction
 from ipaddress import ip_address
@@ -13,6 +11,7 @@ from hypothesis import strategies as st
 
 from edge.common.config import AdmissionConfig
 from edge.l4.admission import BANS_MAX, CONNECTIONS_MAX, Admission, BadNetwork, Refusal, unmapped
+from tests.kit.effort import THOROUGH
 from tests.oracle.token_bucket import Bucket
 
 
@@ -28,8 +27,6 @@ def numbered(number: int) -> bytes:
     return number.to_bytes(4, "big")
 
 
-# The whole million takes a quarter of a minute; a part of it shows the same.
-FULL = bool(os.environ.get("EDGE_FULL"))
 ADA = address("203.0.113.9")
 LINUS = address("198.51.100.7")
 
@@ -317,29 +314,23 @@ def test_flood_mode_ends_when_the_flood_does() -> None:
     assert not keeper.flooding
 
 
-def test_a_million_sources_stay_within_the_stated_memory_and_five_microseconds() -> None:
-    """The bound in the module's docstring, held by measurement: 130 bytes a source."""
-    sources_max = 100_000 if FULL else 20_000
+def test_a_million_sources_stay_within_the_stated_memory() -> None:
+    """The module's bound, 130 bytes a source; `python -m bench.l4_admission` has the time."""
+    sources_max = 100_000 if THOROUGH else 3000
     keeper = admission(sources_max=sources_max, flood_rate_per_s=1e9)
     scattered = 2_654_435_761  # odd, so that every number below 2^32 comes out once
 
-    def see(numbers: range) -> float:
-        spent_s = 0.0
+    def see(numbers: range) -> None:
         for number in numbers:
             source = numbered(number * scattered % 2**32)
-            began = time.thread_time()
             keeper.admit(source, 100.0 + number * 1e-6)
-            spent_s += time.thread_time() - began
             keeper.release(source)
-        return spent_s
 
     tracemalloc.start()
     see(range(sources_max + sources_max // 10))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    rest = range(sources_max * 2, 1_000_000 if FULL else sources_max * 4)
-    spent_s = see(rest)
+    see(range(sources_max * 2, 1_000_000 if THOROUGH else sources_max * 3))
 
     assert keeper.known() <= sources_max
     assert peak / sources_max < 130
-    assert spent_s / len(rest) < 5e-6
