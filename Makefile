@@ -28,13 +28,13 @@ test: setup ## every test
 	@EDGE_TESTS=thorough $(BIN)/python -m pytest tests
 
 fast: setup ## the tests that take seconds
-	@$(BIN)/python -m pytest tests -m "not e2e"
+	@$(BIN)/python -m pytest tests -m "not e2e" -n auto
 
 check: setup ## format, lint, strict types, fast tests: before each commit
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest tests -m "not e2e"
+	@$(BIN)/python -m pytest tests -m "not e2e" -n auto
 
 format: setup ## let ruff format and fix
 	@$(BIN)/ruff format .
