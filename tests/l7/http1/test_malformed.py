@@ -20,17 +20,23 @@ def test_the_plain_path_says_what_the_rfc_says(case: Case) -> None:
     assert outcome(data, lambda head: judge(head, LIMITS), LIMITS)[0] == expected
 
 
-@pytest.mark.parametrize("case", CASES, ids=NAMES)
-def test_a_memory_full_of_good_requests_says_the_same(case: Case) -> None:
-    """The danger of remembering is to wave through a bad line because of its good neighbours."""
-    _, _, data, expected = case
+@pytest.fixture(scope="module")
+def memory() -> HeadMemo:
+    """One that has seen every good request, and from then on whatever the tests show it."""
     memo = HeadMemo(LIMITS, 4096, 1 << 20)
     for _, _, good, status in CASES:
         if status == 200:
             outcome(good, memo.judge, LIMITS)
+    return memo
 
-    assert outcome(data, memo.judge, LIMITS)[0] == expected
-    assert outcome(data, memo.judge, LIMITS)[0] == expected, "and again, now that it was seen"
+
+@pytest.mark.parametrize("case", CASES, ids=NAMES)
+def test_a_memory_full_of_requests_says_the_same(memory: HeadMemo, case: Case) -> None:
+    """The danger of remembering is to wave through a bad line because of its good neighbours."""
+    _, _, data, expected = case
+
+    assert outcome(data, memory.judge, LIMITS)[0] == expected
+    assert outcome(data, memory.judge, LIMITS)[0] == expected, "and again, now that it was seen"
 
 
 def test_there_are_enough_cases_and_no_two_of_one_name() -> None:
