@@ -33,10 +33,14 @@ from edge.l4.probe import HOP, Probe
 
 DATAGRAM_BYTES = 65535
 BATCH = 64
-# Unanswered datagrams that move along with a flow.  A resolver asks one or two
-# questions at a time from one port; anything older has been asked again by itself.
-UNANSWERED_MAX = 8
+# Unanswered datagrams that move along with a flow.  A phone has one or two under way,
+# a busy resolver (or dnsperf) on one port a hundred.
+UNANSWERED_MAX = 128
 UNANSWERED_BYTES_MAX = 1500
+# Of all flows together.  What comes past it is passed on all the same, but does not move.
+KEPT_BYTES_MAX = 8 * 1024 * 1024
+# Older ones have been asked again, or want no answer.
+FRESH_S = 2.0
 TICK_S = 0.1
 # How long an endpoint has to refuse a probe.  On a host that answers, ICMP comes in
 # microseconds.
@@ -53,7 +57,8 @@ class _Flow:
     endpoint: str
     socket: socket.socket
     preface: bytes = b""  # goes before each datagram: who the phone is
-    unanswered: deque[bytes] = field(default_factory=lambda: deque(maxlen=UNANSWERED_MAX))
+    # When it came, and what goes to the endpoint.  An answer is taken to be the oldest one's.
+    unanswered: deque[tuple[float, bytes]] = field(default_factory=deque)
 
 
 class Udp:
@@ -76,6 +81,7 @@ class Udp:
         self._addresses: dict[str, Address] = {}
         self._probes: dict[str, Probe] = {}
         self._send_proxy = send_proxy
+        self._kept_bytes = 0
         self._flows: Flows[_Flow] = Flows(flows_max, idle_s)
         self._by_descriptor: dict[int, _Flow] = {}
         self._epoll = select.epoll()
@@ -139,7 +145,7 @@ class Udp:
             if flow.preface:
                 data = flow.preface + data
             if len(data) <= UNANSWERED_BYTES_MAX:
-                flow.unanswered.append(data)
+                self._keep(flow, data, now)
             self._send(flow, data, now)
 
     async def _answer(self, listener: socket.socket) -> None:
@@ -160,7 +166,7 @@ class Udp:
             except OSError:
                 self._failed(flow, now)
                 return
-            flow.unanswered.clear()
+            self._forget(flow)
             self._flows.find(flow.phone, now)
             self._counters.bytes_out.value += len(data)
             with contextlib.suppress(OSError):
@@ -196,6 +202,17 @@ class Udp:
             self._end(given_up)
         return flow
 
+    def _keep(self, flow: _Flow, data: bytes, now: float) -> None:
+        if len(flow.unanswered) >= UNANSWERED_MAX:
+            self._forget(flow)
+        if self._kept_bytes + len(data) <= KEPT_BYTES_MAX:
+            flow.unanswered.append((now, data))
+            self._kept_bytes += len(data)
+
+    def _forget(self, flow: _Flow) -> None:
+        if flow.unanswered:
+            self._kept_bytes -= len(flow.unanswered.popleft()[1])
+
     def _send(self, flow: _Flow, data: bytes, now: float) -> None:
         try:
             flow.socket.send(data)
@@ -223,25 +240,35 @@ class Udp:
             before.open = max(0, before.open - 1)
         self._unregister(flow)
         if again is None:
-            self._flows.remove(flow.phone)
-            self._distributor.finished(flow.ticket)
+            self._lose(flow)
             return
         try:
             flow.socket = _connected(self._addresses[again.worker.name])
         except OSError:
-            self._flows.remove(flow.phone)
-            self._distributor.finished(flow.ticket)
+            self._lose(flow)
             return
         flow.endpoint = again.worker.name
         again.worker.open += 1
         self._counters.given_again.value += 1
         self._register(flow)
-        for data in list(flow.unanswered):
-            with contextlib.suppress(OSError):
-                flow.socket.send(data)
+        for came_at, data in flow.unanswered:
+            if now - came_at < FRESH_S:
+                with contextlib.suppress(OSError):
+                    flow.socket.send(data)
+
+    def _lose(self, flow: _Flow) -> None:
+        """End a flow that nobody can take; its socket is closed already."""
+        self._flows.remove(flow.phone)
+        self._forget_all(flow)
+        self._distributor.finished(flow.ticket)
+
+    def _forget_all(self, flow: _Flow) -> None:
+        while flow.unanswered:
+            self._forget(flow)
 
     def _end(self, flow: _Flow) -> None:
         self._unregister(flow)
+        self._forget_all(flow)
         worker = self._distributor.workers.get(flow.endpoint)
         if worker is not None:
             worker.open = max(0, worker.open - 1)

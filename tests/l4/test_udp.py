@@ -131,3 +131,20 @@ async def test_a_datagram_from_a_stranger_reaches_no_phone() -> None:
                 await trio.socket.from_stdlib_socket(phone).recvfrom(100)
 
             assert patience.cancelled_caught
+
+
+async def test_all_that_was_asked_and_not_answered_moves_along() -> None:
+    """A resolver asks many questions from one port; one answer settles one of them."""
+    async with stage() as edge:
+        with bound() as phone:
+            name = edge.ask(phone, b"0")
+            for number in range(1, 40):
+                assert edge.ask(phone, str(number).encode()) == name
+            edge.servers[name].sendto(b"answer to 0", edge.seen_from)
+            phone.setblocking(False)
+            await trio.socket.from_stdlib_socket(phone).recvfrom(100)
+            (other,) = edge.servers.keys() - {name}
+            edge.engine.set_endpoints({other: edge.servers[other].getsockname()})
+            moved = [edge.servers[other].recv(100) for _ in range(39)]
+
+            assert moved == [str(number).encode() for number in range(1, 40)]
