@@ -96,6 +96,11 @@ class L4Config(Value, frozen=True, kw_only=True):
     credit_max: Count = 1024  # sockets a worker may hold unacknowledged before it gets no more
     beat_s: Positive = 0.02  # the pair's heartbeat; a frozen primary is replaced after three
     drain_s: Positive = 4.0  # honcho kills five seconds after the first exit
+    # A worker is ready when it says so (it forks warm), so there is nothing to start slowly for; workers
+    # with caches of their own to fill may want 10 to 30 s (HAProxy's `slowstart`).
+    slow_start_s: Annotated[float, Meta(ge=0)] = 0.0
+    # "nft" meters SYNs per source in the kernel too, at the source's rate; needs root and nftables.
+    syn_guard: Literal["off", "nft"] = "off"
     admission: AdmissionConfig = AdmissionConfig()
 
 

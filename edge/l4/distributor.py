@@ -93,9 +93,10 @@ class Distributor:
         self._full: set[str] = set()  # workers that owe us too many credits
         self._targets: list[Target] = []
 
-    def set_policy(self, policy: Balance, credit_max: int) -> None:
-        """Choose in another way from now on."""
+    def set_policy(self, policy: Balance, credit_max: int, slow_start_s: float = 0.0) -> None:
+        """Choose in another way from now on; the ramp of a slow start follows at the next `refresh`."""
         self._credit_max = credit_max
+        self._slow_start_s = slow_start_s
         if policy != self.policy:
             self.policy = policy
             self._balancer = make_balancer(policy)

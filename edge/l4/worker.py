@@ -7,6 +7,8 @@ and orders and is asked for statistics.
 
 import random
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,9 +31,12 @@ from edge.l4.pair import Pair
 from edge.l4.refuse import can_drop
 from edge.l4.relay import Options, Relay
 from edge.l4.report import explain_drain, explain_flow, statistics
+from edge.l4.syn_guard import SynGuard, SynGuardUnavailable
+from edge.l4.syn_rules import Guard
 
 LISTENERS: tuple[ListenerName, ...] = ("https", "http")
 LOAD_EVERY_S = 1.0
+SYN_BURST_MAX = 10_000  # nft takes more, but a burst of more is no limit
 NETSTAT = Path("/proc/net/netstat")
 
 
@@ -47,6 +52,7 @@ class L4:
             config.balance,
             random.Random(),
             credit_max=config.credit_max,
+            slow_start_s=config.slow_start_s,
         )
         self._engine = Handoff(
             self._distributor, self._counters, process.log, name=process.name, reject=config.admission.reject
@@ -188,7 +194,7 @@ class L4:
             self._distributor.admission.configure(config.l4.admission, self._share(config))
         except BadNetwork as error:
             self._process.log.error("l4.bad_revision", error=str(error), revision=revision)
-        self._distributor.set_policy(config.l4.balance, config.l4.credit_max)
+        self._distributor.set_policy(config.l4.balance, config.l4.credit_max, config.l4.slow_start_s)
         self._engine.reject = config.l4.admission.reject
         if self._relay is None:
             self._link_all(nursery, [])
@@ -255,4 +261,37 @@ class L4:
 
 async def serve(process: Process) -> None:
     """The L4 process's entry point."""
-    await L4(process).run()
+    # Before the first beat, since nft takes milliseconds in which we could not beat.
+    with syn_guard(process):
+        await L4(process).run()
+
+
+@contextmanager
+def syn_guard(process: Process) -> Iterator[None]:
+    """The kernel's SYN meter for this POP, if configured.
+
+    The first of the POP's L4s keeps it for all of them, whoever is active: the table
+    guards the address.  Killed, it leaves the table in force and replaces it when it
+    comes back.
+    """
+    listeners = [process.sockets[name] for name in LISTENERS if name in process.sockets]
+    if process.config.l4.syn_guard == "off" or process.index > 0 or not listeners:
+        yield
+        return
+    admission = process.config.l4.admission
+    names = [listener.getsockname() for listener in listeners]
+    guard = Guard(
+        names[0][0],
+        tuple(name[1] for name in names),
+        max(1, int(admission.source_rate_per_s)),
+        min(admission.source_burst, SYN_BURST_MAX),
+    )
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(SynGuard(guard))
+        except SynGuardUnavailable as error:
+            # Plainly said, and we go on: the accept limiter works everywhere.
+            process.log.warning("l4.no_syn_guard", reason=str(error))
+        else:
+            process.log.info("l4.syn_guard", address=guard.address, syns_per_s=guard.syns_per_s)
+        yield
