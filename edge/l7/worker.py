@@ -53,6 +53,9 @@ from edge.l7.verdict import Answer
 WALK_S: Final = 0.25
 # How often we look who does not read: one system call per idle connection, so not at each walk.
 SLOW_LOOK_S: Final = 1.0
+# How much the kernel takes for a phone before it could send it (HAProxy tune.notsent-lowat).  Its own
+# bound is megabytes: 300 slow readers had us encrypt 480 MB that nobody read.
+UNSENT_BYTES_MAX: Final = 128 * 1024
 # Traces that somebody will want to see: `edge.l7.recent.is_worth_keeping`.
 KEPT_MAX: Final = 1024
 # Requests that may wait for the log and the counters between two walks.
@@ -166,6 +169,7 @@ class Worker:
                 return
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES_MAX)
             flow = Flow(handover, received_ns, rtt_us=_rtt_us(sock))
             if handover.listener == "https":
                 sock = self.certificates.context.wrap_socket(
