@@ -140,6 +140,7 @@ class PhoneConnection:
         flow.tls_end_ns = time.monotonic_ns()
         sock = transport.sock
         assert isinstance(sock, ssl.SSLSocket)
+        self.server_name = sock.server_hostname or ""
         flow.tls = tls.describe(sock, self.server_name)
         self.tls_version = str(flow.tls["tls.protocol.version"])
         self._worker.handshake_done(flow)

@@ -104,6 +104,9 @@ class Certificates:
         return self._by_name.get(name) or self._by_name.get(wild) or ROOT
 
     def _choose(self, tls: ssl.SSLObject, server_name: str | None, _: ssl.SSLContext) -> int | None:
+        if server_name and isinstance(tls, ssl.SSLSocket):
+            # Python fills this in for clients only; on our side it is what the phone asked for.
+            tls.server_hostname = server_name
         if server_name and self._by_name:
             context = self.name_choice(server_name)
             if context is not ROOT:
