@@ -111,11 +111,11 @@ end
 """
 
 
-def posted(path: str, body: Path) -> str:
-    """A wrk script that posts the file `body` as JSON."""
+def posted(path: str, body: Path, kind: str) -> str:
+    """A wrk script that posts the file `body` under the content type `kind`."""
     return f"""
 local file = io.open("{body}", "rb")
 wrk.method, wrk.path, wrk.body = "POST", "{path}", file:read("*all")
 file:close()
-wrk.headers["Content-Type"] = "application/json"
+wrk.headers["Content-Type"] = "{kind}"
 """

@@ -249,14 +249,16 @@ def idle(bench: Bench) -> Row:
 def l7_post(bench: Bench, size: int) -> Row:
     """A body of `size` bytes."""
     name = "4k" if size < 100_000 else "1m"
+    # The firewall reads a whole JSON body and refuses one of 1 MB; an upload of that size is a picture.
+    kind = "application/json" if name == "4k" else "image/jpeg"
     row = Row(
-        f"l7-post-{name}", "µs CPU per request", f"A POST of {size} bytes of JSON, streamed to the service."
+        f"l7-post-{name}", "µs CPU per request", f"A POST of {size} bytes of {kind}; JSON is inspected."
     )
     body = bench.folder / f"body-{name}.json"
     body.write_text('{"text":"' + "lorem ipsum " * ((size - 12) // 12) + '"}')
     contenders = [bench.edge(), bench.haproxy(), bench.nginx()]
     load = bench.http(
-        "/feed", connections=8, script=posted("/feed", body), headers={"Sec-Fetch-Site": "same-origin"}
+        "/feed", connections=8, script=posted("/feed", body, kind), headers={"Sec-Fetch-Site": "same-origin"}
     )
     return bench.compare(row, contenders, load)
 
