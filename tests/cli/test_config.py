@@ -52,7 +52,7 @@ def test_every_value_says_where_it_came_from() -> None:
     }
 
     assert found["dns.ttl-s"] == ("5", "EDGE_DNS_TTL_S")
-    assert found["dns.workers"] == ("2", "default")
+    assert found["l4.credit-max"] == ("1024", "default")
     assert found["pop[mumbai].enabled"] == ("true", "default")
     assert found["pop[mumbai].place.north"][1] == found["pop[mumbai].place.east"][1] != "default"
     assert found["pop[mumbai].address"][1].startswith("edge.toml:")

@@ -95,4 +95,4 @@ def test_each_value_knows_where_it_came_from() -> None:
     assert loaded.config.dns.ttl_s == 5
     assert loaded.origins[("dns", "ttl-s")] == "EDGE_DNS_TTL_S"
     assert loaded.origins[("pop", 1, "name")].startswith("edge.toml:")
-    assert ("dns", "workers") not in loaded.origins
+    assert ("l4", "credit-max") not in loaded.origins

@@ -108,7 +108,7 @@ async def test_an_endpoint_that_died_loses_its_flows_to_the_others_at_once() -> 
         for phone in orphans:
             phone.sendto(b"after", edge.listener.getsockname())
             edge.engine.receive(edge.listener)
-        heard = []
+        heard: list[bytes] = []
         with trio.move_on_after(1):
             reader = trio.socket.from_stdlib_socket(survivor)
             while heard.count(b"after") < len(orphans):
