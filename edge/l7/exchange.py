@@ -85,9 +85,9 @@ async def exchange(
         ours = fetch.response(reply.status, reply.fields, time.monotonic(), phone.unix_now())
         if ours is not None:
             await phone.send_answer(request, ours)
-            return reply.keep_alive and reply.length == 0 and not rest
+            return reply.keep_alive and reply.length == 0 and not rest and not early
     if len(rest) != reply.length:
-        return await _stream(phone, request, head, channel, reply, rest, attempt)
+        return await _stream(phone, request, head, channel, reply, rest, attempt) and not early
     # The usual case: all of it is here, and one write does.
     phone.status = reply.status
     if fetch is not None and rest:
@@ -99,7 +99,9 @@ async def exchange(
     phone.head_sent = True
     if not phone.transport.send_now(message):
         await phone.transport.send_rest()
-    return reply.keep_alive
+    # Answered early, the service still waits for the rest of this body, and would take the head of the next
+    # request for it.
+    return reply.keep_alive and not early
 
 
 def _broken(channel: Channel, when: str) -> Failure:
