@@ -179,6 +179,30 @@ async def test_the_early_answer_of_a_service_is_passed_on(tmp_path: Path) -> Non
     assert (reply.status, reply.body, reply["connection"]) == (403, b"no", "close")
 
 
+async def test_a_service_that_answered_early_gets_no_further_request_there(tmp_path: Path) -> None:
+    """It still waits for the rest of a body, and would take another phone's request for that."""
+    seen: list[bytes] = []
+
+    async def service(stream: trio.SocketStream) -> None:
+        seen.append(b"")
+        mine = len(seen) - 1
+        while data := await stream.receive_some(65536):
+            seen[mine] += data
+            await stream.send_all(hello(b"ok"))
+
+    async with running(tmp_path, service) as edge:
+        phone = await edge.phone()
+        await phone.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\nbeginning")
+        await trio.sleep(0.05)
+        await phone.send(b"more")
+        assert (await phone.reply()).status == 200
+        assert (await (await edge.phone()).get("/other")).status == 200
+
+    of_the_post = [data for data in seen if data.startswith(b"POST")]
+    assert of_the_post
+    assert not any(b"GET /other" in data for data in of_the_post)
+
+
 async def test_head_is_answered_without_a_body(tmp_path: Path) -> None:
     """And the length that it would have had is passed on."""
     service = Script(lambda head, body: b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n")
