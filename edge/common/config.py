@@ -277,7 +277,6 @@ class RouteConfig(Value, frozen=True, kw_only=True):
     respond_status: int = 0
     respond_body: str = ""
     split: dict[str, float] = {}  # cluster -> weight: a canary
-    mirror: str = ""
     timeout_s: float | None = None
 
 

@@ -28,6 +28,7 @@ def check(config: Config) -> list[Problem]:
         *_domain(config),
         *_pops(config),
         *_listeners(config),
+        *_engine(config),
         *_networks(config),
         *_times(config),
         *_clusters(config),
@@ -208,10 +209,18 @@ def _routes(config: Config) -> Iterator[Problem]:
         seen.setdefault(match, route.name or route.path or route.regex or "an earlier route")
 
 
+def _engine(config: Config) -> Iterator[Problem]:
+    # An edge that starts and serves nobody would be worse than one that says so.
+    if config.l4.engine == "relay":
+        yield Problem(
+            ("l4", "engine"),
+            "our own workers take connections by handoff only; `edge l4 --listen ... --to ...` relays",
+        )
+
+
 def _clusters_named(route: RouteConfig) -> Iterator[tuple[str, str]]:
-    for key, name in (("cluster", route.cluster), ("mirror", route.mirror)):
-        if name:
-            yield key, name
+    if route.cluster:
+        yield "cluster", route.cluster
     for name in route.split:
         yield "split", name
 

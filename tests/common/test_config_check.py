@@ -68,6 +68,7 @@ CASES = [
     ('console = "127.0.0.1:5300"' + POP, "is already the address of the DNS"),
     (POP + '[auth]\ncookie = "a b"\n', "cannot be a cookie's name"),
     (POP + "[l7]\ndrain-s = 30\n", "is too long"),
+    (POP + '[l4]\nengine = "relay"\n', "take connections by handoff only"),
     (POP + '[l4.admission]\nallow = ["10.0.0.1/8"]\n', "is not a network"),
     (POP + '[dns]\ncities = { jaipr = "10.0.0.0/8" }\n', 'did you mean "jaipur"?'),
     (POP + '[[cluster]]\nname = "a"\n', "needs either service"),
