@@ -35,7 +35,7 @@ from edge.l7.waf.transform import TRANSFORMS, Transform
 SEPARATOR = b"\x1e\n"
 # Inside transformations the separator must hold no blank, which several of them squeeze.
 _WALL = b"\x1e\x1f\x1e"
-# waf.md's measurement: below this a set costs microseconds even on hostile text, above it the filter is
+# Measured (docs/waf.md): below this a set costs microseconds even on hostile text, above it the filter is
 # cheaper.
 SET_BYTES_MAX = 512
 SET_MEMORY_BYTES = 16 << 20
