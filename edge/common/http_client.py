@@ -15,6 +15,7 @@ import h11
 import trio
 
 from edge.common.errors import EdgeError
+from edge.common.header_fields import REQUEST, RESPONSE, told, without_secrets
 from edge.common.http_messages import Header, HttpReply
 from edge.common.recorder import Recorder, new_span_id, now_ns
 from edge.common.spans import CLIENT, Attribute
@@ -114,7 +115,7 @@ class HttpClient:
             "http.request.method": method,
             "server.address": address[0],
             "server.port": address[1],
-            "url.full": f"http://{address[0]}:{address[1]}{target}",
+            "url.full": without_secrets(f"http://{address[0]}:{address[1]}{target}"),
         }
         if peer:
             attributes["service.peer.name"] = peer
@@ -127,6 +128,9 @@ class HttpClient:
             (b"edge-deadline-ms", b"%d" % max(1, int(timeout_s * 1000))),
             *headers,
         ]
+        if trace.keep:
+            head.append((b"edge-trace", b"1"))
+            attributes |= told(REQUEST, head)
         if body or method not in _SAFE:
             head.append((b"content-length", b"%d" % len(body)))
         message = h11.Request(method=method, target=target, headers=head)
@@ -137,6 +141,8 @@ class HttpClient:
                     address, message, body, attributes, repeatable or method in _SAFE
                 )
                 attributes["http.response.status_code"] = reply.status
+                if trace.keep:
+                    attributes |= told(RESPONSE, reply.headers)
                 error = str(reply.status) if reply.status >= 400 else ""
                 return reply
             error = "timeout"

@@ -12,6 +12,7 @@ from typing import cast
 import h11
 import trio
 
+from edge.common.header_fields import RESPONSE, told
 from edge.common.http_faults import CutOff, reset_on_close
 from edge.common.http_host import Host
 from edge.common.http_messages import REASONS, Header, HttpRequest, HttpResponse, Refusal, problem
@@ -150,23 +151,26 @@ class _Connection:
         self._start_ns = now_ns()
         self._version = head.http_version.decode()
         headers = cast("tuple[Header, ...]", tuple(head.headers))
-        incoming, left_ms, body_expected = None, b"", False
+        incoming, left_ms, body_expected, keep = None, b"", False, False
         for name, value in headers:
             if name == b"traceparent":
                 incoming = parse_traceparent(value)
             elif name == b"edge-deadline-ms":
                 left_ms = value
+            elif name == b"edge-trace":
+                keep = value == b"1"
             elif name in {b"content-length", b"transfer-encoding"}:
                 body_expected = value != b"0"
         deadline = None
         if left_ms.isdigit() and len(left_ms) <= 9:
             deadline = trio.current_time() + int(left_ms) / 1000
         self._parent_id = "" if incoming is None else incoming.span_id
+        trace = new_trace() if incoming is None else incoming.child(new_span_id())
         self._request = HttpRequest(
             head.method.decode("ascii"),
             head.target,
             headers,
-            trace=new_trace() if incoming is None else incoming.child(new_span_id()),
+            trace=trace.kept() if keep else trace,
             receive=self._receive_body,
             body_expected=body_expected,
             deadline=deadline,
@@ -223,6 +227,8 @@ class _Connection:
             headers.append((b"x-request-id", request.trace.trace_id.encode()))
         if last and _CLOSE not in headers:
             headers.append(_CLOSE)
+        if request is not None and request.trace.keep:
+            request.attributes |= told(RESPONSE, headers)
         reason = REASONS.get(response.status, b"")
         head = self._h11.send(h11.Response(status_code=response.status, headers=headers, reason=reason))
         assert head is not None

@@ -12,6 +12,7 @@ import trio
 
 from edge.common.errors import EdgeError
 from edge.common.fault_hook import struck
+from edge.common.header_fields import REQUEST, told, without_secrets
 from edge.common.http_faults import befall
 from edge.common.http_messages import (
     Handler,
@@ -144,9 +145,11 @@ class Host:
             attributes["http.response.status_code"] = status
         attributes["network.protocol.version"] = version
         if request.query_string:
-            attributes["url.query"] = request.query_string[:_ATTRIBUTE_CHARS_MAX]
+            attributes["url.query"] = without_secrets(request.query_string[:_ATTRIBUTE_CHARS_MAX])
         if request.route:
             attributes["http.route"] = request.route
+        if request.trace.keep:
+            attributes |= told(REQUEST, request.headers)
         if error:
             attributes.setdefault("error.type", error)
         name = "HTTP" if method == "_OTHER" else method

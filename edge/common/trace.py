@@ -24,6 +24,7 @@ class TraceContext(Struct, frozen=True, gc=False):
     trace_id: str
     span_id: str
     flags: int = SAMPLED | RANDOM
+    keep: bool = False  # somebody asked to see this one (`edge-trace: 1`): write down its headers, too
 
     def header(self) -> str:
         """The value of `traceparent` that a callee is to continue from."""
@@ -31,7 +32,11 @@ class TraceContext(Struct, frozen=True, gc=False):
 
     def child(self, span_id: str) -> "TraceContext":
         """The same trace at another span."""
-        return TraceContext(self.trace_id, span_id, self.flags)
+        return TraceContext(self.trace_id, span_id, self.flags, self.keep)
+
+    def kept(self) -> "TraceContext":
+        """The same position, of a request that somebody asked to see."""
+        return TraceContext(self.trace_id, self.span_id, self.flags, True)
 
 
 def parse_traceparent(value: bytes | None) -> TraceContext | None:

@@ -55,6 +55,7 @@ class PhoneConnection:
         "_heads",
         "_plain",
         "_worker",
+        "answered",
         "body",
         "channel",
         "flag",
@@ -91,6 +92,7 @@ class PhoneConnection:
         self.status = 0
         self.flag = "-"
         self.why = ""
+        self.answered = b""  # the head that went to the phone
 
     async def run(self) -> None:
         """Serve until either side has had enough; closes the socket."""
@@ -200,7 +202,7 @@ class PhoneConnection:
         self.keep_alive = block.keep_alive and not worker.draining
         self.head_sent = False
         self.status = 0
-        self.flag, self.why = "-", ""
+        self.flag, self.why, self.answered = "-", "", b""
         self.flow.requests += 1
         head_ns = time.monotonic_ns()
         trace, parent_id = self._trace(block.traceparent)
@@ -313,6 +315,7 @@ class PhoneConnection:
         self.flow.requests += 1
         self.keep_alive = False
         self.head_sent = False
+        self.answered = b""
         bytes_out = self.transport.bytes_out
         try:
             await self.send_answer(request, _refusal(refused))
@@ -376,6 +379,8 @@ class PhoneConnection:
                 self.tries,
                 worker.revision,
                 (request.header(b"user-agent") or b"")[:TEXT_MAX],
+                request.headers,
+                self.answered,
             )
         )
 
@@ -396,7 +401,7 @@ class PhoneConnection:
             lines = request.route.response_lines + lines
         if not _has_date(answer):
             lines += self._worker.date_line
-        data, _ = answers.answer_bytes(
+        data, body_bytes = answers.answer_bytes(
             answer,
             lines=request.reply_lines + lines,
             trace_id=request.trace.trace_id,
@@ -404,6 +409,7 @@ class PhoneConnection:
             close=not self.keep_alive,
             hop=self._worker.name,
         )
+        self.answered = data[: len(data) - body_bytes]
         await self.send(data)
 
     def reply_head(
@@ -414,7 +420,8 @@ class PhoneConnection:
             framing = b"connection: upgrade\r\nupgrade: %b\r\n" % reply.upgrade
         elif not self.keep_alive:
             framing += answers.CLOSE
-        return self._heads.for_phone(request, reply, framing, attempt, time.monotonic_ns())
+        self.answered = self._heads.for_phone(request, reply, framing, attempt, time.monotonic_ns())
+        return self.answered
 
     def request_head(
         self, request: Request, head: Head, body: PhoneBody | None, attempt: Try, deadline: float

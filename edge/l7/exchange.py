@@ -60,7 +60,7 @@ async def exchange(
     Raises `Failure`, `PeerGone` (the phone left) and `Refused` (its body is at fault).
     """
     phone.wait_for_service(deadline)
-    data = phone.request_head(request, head, body, attempt, deadline)
+    attempt.asked = data = phone.request_head(request, head, body, attempt, deadline)
     early = b""
     if body is not None:
         early = await _send_with_body(phone, request, data, body, channel, deadline)
@@ -136,7 +136,8 @@ async def _reply_head(
         if not attempt.first_ns:
             attempt.first_ns = time.monotonic_ns()
         try:
-            reply = memo.judge(data[: end + 4], request.method, request.trace.trace_id)
+            attempt.answered = data[: end + 4]
+            reply = memo.judge(attempt.answered, request.method, request.trace.trace_id)
         except BadReply as error:
             raise Failure("UPE", str(error), sent=True) from error
         data = data[end + 4 :]

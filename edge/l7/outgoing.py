@@ -121,6 +121,8 @@ class Heads:
         if request.fetch is not None:
             forward = _without(forward, request.fetch.drop_request_fields())
             extra += b"".join([b"%b: %b\r\n" % field for field in request.fetch.request_fields()])
+        if block.keep_trace:
+            extra += b"edge-trace: 1\r\n"
         host = block.host_value
         if host is not self._host:
             self._host = host

@@ -7,7 +7,9 @@ spans are derived from it only when somebody asks for that trace.
 What belongs to the connection (L4's story, the handshake) stands in `Flow`, once
 for all its requests.
 
-State: the ring, `L7Config.trace_ring` records of about 700 bytes.
+State: the ring, `L7Config.trace_ring` records of about 700 bytes.  The heads of its
+messages a record holds only until the next batch is accounted for, unless it is one
+to keep; redacted they are when somebody asks (`edge.common.header_fields`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +18,9 @@ from typing import Final
 from msgspec import Struct
 
 from edge.common.handover import Handover
+from edge.common.header_fields import REQUEST, RESPONSE, fields_of, told, without_secrets
 from edge.common.spans import CLIENT, INTERNAL, SERVER, Attribute, Span
+from edge.l7.fetch import Fields
 from edge.l7.request import Note
 
 # A record keeps this much of what the phone chose freely, so that a ring of them stays bounded.
@@ -51,6 +55,8 @@ class Try(Struct, gc=False):
     status: int = 0
     reused: bool = False
     error: str = ""
+    asked: bytes = b""  # the head as it went to the endpoint
+    answered: bytes = b""  # and the one that came back
 
 
 class Record(Struct, gc=False):
@@ -83,6 +89,14 @@ class Record(Struct, gc=False):
     tries: Sequence[Try]
     revision: str
     user_agent: bytes = b""
+    fields: Fields = ()  # as the phone sent them
+    answered: bytes = b""  # the head as it went to the phone
+
+    def forget_heads(self) -> None:
+        """Let go of what only a trace worth keeping shows; it is most of a record's memory."""
+        self.fields, self.answered = (), b""
+        for attempt in self.tries:
+            attempt.asked = attempt.answered = b""
 
 
 class Ring:
@@ -168,7 +182,8 @@ def spans_of(record: Record, instance: str, pid: int, pop: str) -> list[Span]:
         edge__revision=record.revision,
     )
     if query:
-        server.attributes["url.query"] = query.decode("latin-1")
+        server.attributes["url.query"] = without_secrets(query.decode("latin-1"))
+    server.attributes.update(told(REQUEST, record.fields) | told(RESPONSE, fields_of(record.answered)))
     spans = [server]
     if record.first:
         spans += _flow_spans(record, ids, instance, pid)
@@ -213,6 +228,9 @@ def spans_of(record: Record, instance: str, pid: int, pop: str) -> list[Span]:
                 if attempt.first_ns
                 else -1,
             )
+        )
+        spans[-1].attributes.update(
+            told(REQUEST, fields_of(attempt.asked)) | told(RESPONSE, fields_of(attempt.answered))
         )
     return spans
 

@@ -317,6 +317,8 @@ class Worker:
         for record in records:
             if is_worth_keeping(record, self._slow_ns):
                 self.kept.add(record)
+            else:
+                record.forget_heads()
         self.counts.requests_over(records)
         self.log.write(records)
         self.audit.write(self.stages.waf.take_found())

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 import h11
 import trio
 
+from edge.common.header_fields import REQUEST, RESPONSE, told
 from edge.common.recorder import new_span_id, new_trace, now_ns
 from edge.common.spans import CLIENT, Attribute, Span
 from edge.common.trace import TraceContext
 from edge.phone.connection import Connection, PhoneFailed
-from edge.phone.header_fields import REQUEST, RESPONSE, told
 from edge.phone.resolve import Resolver
 
 ANSWER_TIMEOUT_S = 20.0

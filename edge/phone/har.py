@@ -15,9 +15,9 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from edge.common.header_fields import REQUEST, RESPONSE, headers_of
 from edge.common.spans import CLIENT, SERVER, Span
 from edge.phone.attribution import is_phase, phase_word
-from edge.phone.header_fields import REQUEST, RESPONSE, headers_of
 from edge.phone.span_tree import Node, Tree
 
 VERSION = "1.2"

@@ -8,8 +8,8 @@ nobody sorted is a fact of the decision, so that nothing is kept from the reader
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from edge.common.header_fields import REQUEST, RESPONSE
 from edge.common.spans import Attribute, Span
-from edge.phone.header_fields import REQUEST, RESPONSE
 from edge.phone.sources import Source
 from edge.phone.waterfall import Row, Waterfall
 

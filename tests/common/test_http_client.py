@@ -112,6 +112,29 @@ async def test_a_connection_is_kept_and_used_again(rig: Rig, tmp_path: Path) -> 
     assert one.error == ""
 
 
+async def test_who_is_asked_to_tell_headers_asks_the_next_one(rig: Rig, tmp_path: Path) -> None:
+    """The wish travels along the trace, and both sides of each call tell."""
+    seen: list[HttpRequest] = []
+
+    async def handler(request: HttpRequest) -> HttpResponse:
+        seen.append(request)
+        return HttpResponse(200, b"")
+
+    server = Process.for_test(Config(), tmp_path)
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    address = ("127.0.0.1", listeners[0].socket.getsockname()[1])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve_http, listeners, handler, server)
+        await rig.client.request("GET", address, "/?token=sesame", trace=TRACE.kept(), timeout_s=5.0)
+        nursery.cancel_scope.cancel()
+
+    assert seen[0].trace.keep
+    (span,) = rig.spans()
+    assert span.attributes["http.request.header.edge-trace"] == "1"
+    assert span.attributes["http.response.header.content-length"] == "0"
+    assert "sesame" not in str(span.attributes)
+
+
 async def test_a_connection_found_closed_is_not_used(rig: Rig) -> None:
     """The other side closed it while it was idle: nobody notices."""
     async with peer(saying(OK)) as address:

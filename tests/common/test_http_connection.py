@@ -88,6 +88,18 @@ async def test_a_request_leaves_a_span_under_its_caller(rig: Rig) -> None:
     assert span.end_ns > span.start_ns
 
 
+async def test_headers_are_written_down_where_somebody_asked(rig: Rig) -> None:
+    """Both ways, without secrets; and not for everybody, because it costs."""
+    lines = b"\r\nTraceparent: " + TRACE + b"\r\nCookie: a=sesame"
+    await rig.exchange(hello, GET.replace(b"\r\n\r\n", lines + b"\r\n\r\n"))
+    await rig.exchange(hello, GET.replace(b"\r\n\r\n", lines + b"\r\nEdge-Trace: 1\r\n\r\n"))
+
+    quiet, told = rig.process.spans.find("ab" * 16)
+    assert not [key for key in quiet.attributes if ".header." in key]
+    assert told.attributes["http.request.header.cookie"] == "a=(6 characters)"
+    assert told.attributes["http.response.header.x-request-id"] == "ab" * 16
+
+
 async def test_a_request_without_trace_begins_one_and_says_so(rig: Rig) -> None:
     """curl straight at a service can be traced too."""
     answer = await rig.exchange(hello, GET)

@@ -63,6 +63,45 @@ async def test_the_request_id_is_the_trace_id_and_goes_everywhere(tmp_path: Path
     assert client.span_id.encode() in service.heads[0]
 
 
+async def test_a_trace_that_was_asked_for_shows_every_head_without_its_secrets(tmp_path: Path) -> None:
+    """The phone's, the service's, both ways; and the service hears that it is to tell as much."""
+    service = Script()
+
+    async with running(tmp_path, service) as edge:
+        phone = await edge.phone()
+        asked = await phone.get("/", "edge-trace: 1", "cookie: edge_session=sesame", "x-a: b")
+        plain = await phone.get("/", "x-a: b")
+        edge.worker._account()
+        spans = from_wire(edge.process.link.asks["trace"]({"trace_id": asked["x-request-id"]}))
+        quiet = from_wire(edge.process.link.asks["trace"]({"trace_id": plain["x-request-id"]}))
+
+    assert b"edge-trace: 1" in service.heads[0]
+    assert b"edge-trace" not in service.heads[1]
+    assert "sesame" not in str(spans)
+    server = next(span for span in spans if span.kind == SERVER).attributes
+    client = next(span for span in spans if span.kind == CLIENT).attributes
+    for facts in (server, client):
+        assert facts["http.request.header.x-a"] == "b"
+        assert facts["http.request.header.cookie"] == "edge_session=(6 characters)"
+    assert "http.request.header.x-forwarded-for" in client
+    assert "http.request.header.x-forwarded-for" not in server
+    assert server["http.response.header.x-request-id"] == asked["x-request-id"]
+    assert client["http.response.header.content-length"] == "5"
+    assert not [key for span in quiet for key in span.attributes if ".header." in key]
+
+
+async def test_an_answer_of_our_own_shows_its_head(tmp_path: Path) -> None:
+    """A refusal is asked about more often than anything else."""
+    async with running(tmp_path, Script()) as edge:
+        phone = await edge.phone()
+        reply = await phone.get("/<script>alert(1)</script>", "edge-trace: 1", method="TRACE")
+        spans = from_wire(edge.process.link.asks["trace"]({"trace_id": reply["x-request-id"]}))
+
+    assert reply.status >= 400
+    (server,) = [span for span in spans if span.kind == SERVER]
+    assert server.attributes["http.response.header.content-type"] == "application/problem+json"
+
+
 async def test_one_connection_carries_many_requests(tmp_path: Path) -> None:
     """On both sides: a handshake per request would be most of its cost."""
     service = Script()

@@ -57,6 +57,40 @@ def test_the_stage_that_answered_says_so() -> None:
     assert verdicts == {"l7.normalise": "pass", "l7.route": "answer 404"}
 
 
+def test_every_hop_shows_its_headers_in_and_out_but_no_secret() -> None:
+    """What came from the phone, what went on to the service, what came back, what the phone got."""
+    seen = record(
+        target=b"/feed?q=1&token=sesame",
+        fields=((b"host", b"i.edge.test"), (b"cookie", b"edge_session=sesame")),
+        answered=b"HTTP/1.1 200 OK\r\nvia: 1.1 l7-1\r\nset-cookie: edge_session=sesame; HttpOnly\r\n\r\n",
+        tries=[
+            attempt(
+                asked=b"GET /feed HTTP/1.1\r\nhost: i.edge.test\r\ncookie: edge_session=sesame\r\n\r\n",
+                answered=b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n",
+            )
+        ],
+    )
+
+    spans = {span.name: span.attributes for span in spans_of(seen, "l7-1", 7, "mumbai")}
+
+    assert "sesame" not in str(spans)
+    server, client = spans["GET /feed"], spans["GET feed-2"]
+    assert server["http.request.header.host"] == "i.edge.test"
+    assert server["http.response.header.via"] == "1.1 l7-1"
+    assert server["url.query"] == "q=1&token=(6 characters)"
+    assert client["http.request.header.cookie"] == "edge_session=(6 characters)"
+    assert client["http.response.header.content-length"] == "2"
+
+
+def test_a_record_that_nobody_will_look_at_lets_its_heads_go() -> None:
+    """They are most of its memory, and the ring holds thousands."""
+    one = record(fields=((b"a", b"b"),), answered=b"x", tries=[attempt(asked=b"y", answered=b"z")])
+
+    one.forget_heads()
+
+    assert one == record()
+
+
 def test_a_retry_is_two_tries_side_by_side() -> None:
     """And the one that failed is marked."""
     tries = [attempt(error="UF", status=0, first_ns=0), attempt(span_id="d" * 16)]

@@ -4,9 +4,9 @@ import orjson
 import pytest
 from hypothesis import given
 
+from edge.common.header_fields import REQUEST, RESPONSE, told
 from edge.common.spans import Span
 from edge.phone.har import export
-from edge.phone.header_fields import REQUEST, RESPONSE, told
 from edge.phone.span_tree import build, rooted
 from tests.kit.traces import ROOT, cold_feed, span
 from tests.oracle.har import Entry, read
