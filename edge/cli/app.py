@@ -33,6 +33,7 @@ WORDS = {
     "kill": ("edge.cli.operate:kill", "SIGKILL, to see what it costs"),
     "fault": ("edge.cli.fault:app", "add latency, errors, resets ... anywhere; every fault ends by itself"),
     "reload-certificates": ("edge.cli.renew:reload_certificates", "read run/keys again, losing nobody"),
+    "issue-caller": ("edge.cli.renew:issue_caller", "a client certificate for an internal caller"),
     "rotate-keys": ("edge.cli.renew:rotate_keys", "sign new sessions with a new key"),
     "revoke": ("edge.cli.renew:revoke", "end one session, now and everywhere"),
     "purge": ("edge.cli.renew:purge", "forget cached responses under a path"),

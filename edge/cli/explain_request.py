@@ -39,13 +39,15 @@ def explain_request(
     header: Annotated[list[str] | None, cyclopts.Parameter(name=["--header", "-H"], negative="")] = None,
     body: str = "",
     source: str = "127.0.0.1",
+    caller: str = "",
     json: bool = False,
 ) -> None:
     """Print every stage's verdict on a request without sending it.
 
     WHAT is a URL, a path, a file that holds a request as it stands on the wire
     ("-" reads it from standard input).  --header "name: value" may be given more
-    than once; --source is the phone's address.  Exit status 1 if it would be refused.
+    than once; --source is the phone's address, --caller the name in its certificate.
+    Exit status 1 if it would be refused.
     """
     config = load(config_path())
     raw = request_bytes(what, config, method, header or [], body.encode())
@@ -57,6 +59,7 @@ def explain_request(
         stages.by_name(),
         stages.route.table,
         source=source,
+        caller=caller,
         now=time.monotonic(),
         unix_now=time.time(),
         trace=new_context(random.SystemRandom().randbytes(24)),

@@ -228,6 +228,13 @@ class BreakerConfig(Value, frozen=True, kw_only=True):
     open_max_s: Positive = 10.0  # Traefik's fallbackDuration
 
 
+class HedgeConfig(Value, frozen=True, kw_only=True):
+    """When does a request that is slow to be answered also go to a second copy?  Off by default."""
+
+    after_ms: Annotated[float, Meta(ge=0)] = 0.0  # not before this; with no quantile, exactly then
+    quantile: Annotated[float, Meta(ge=0, lt=1)] = 0.0  # of the latest first bytes; 0.95 adds 5 % of load
+
+
 class ClusterConfig(Value, frozen=True, kw_only=True):
     """Copies of one service and the way to them."""
 
@@ -247,6 +254,14 @@ class ClusterConfig(Value, frozen=True, kw_only=True):
     health: HealthConfig = HealthConfig()
     retry: RetryConfig = RetryConfig()
     breaker: BreakerConfig = BreakerConfig()
+    hedge: HedgeConfig = HedgeConfig()
+
+
+class MirrorConfig(Value, frozen=True, kw_only=True):
+    """Who else gets a copy of the requests of a route, without anybody waiting for an answer?"""
+
+    cluster: str = ""  # empty: nobody
+    share: Share = 1.0  # of the requests
 
 
 class RouteConfig(Value, frozen=True, kw_only=True):
@@ -263,6 +278,7 @@ class RouteConfig(Value, frozen=True, kw_only=True):
     query: dict[str, str] = {}
     priority: int = 0
     auth: AuthPolicy = "public"
+    callers: tuple[str, ...] = ()  # whose certificate is needed: "reports", "batch-*", "*"; (): none
     waf: WafMode | None = None  # None: the edge-wide mode
     limits: tuple[str, ...] | None = None  # None: every limit; (): none
     cache: bool = False
@@ -277,6 +293,7 @@ class RouteConfig(Value, frozen=True, kw_only=True):
     respond_status: int = 0
     respond_body: str = ""
     split: dict[str, float] = {}  # cluster -> weight: a canary
+    mirror: MirrorConfig = MirrorConfig()
     timeout_s: float | None = None
 
 

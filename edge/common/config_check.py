@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from edge.common.config import Config, LimitConfig, PopConfig, RouteConfig
 from edge.common.config_build import Path, Problem, nearest
+from edge.common.config_check_idle import idle
 from edge.common.places import CITIES, find_city
 
 # A drain has to be over before honcho's SIGKILL, five seconds after the first exit.
@@ -35,6 +36,7 @@ def check(config: Config) -> list[Problem]:
         *_routes(config),
         *_limits(config),
         *_experiments(config),
+        *idle(config),
     ]
 
 
@@ -234,6 +236,9 @@ def _route_match(route: RouteConfig, here: Path) -> Iterator[Problem]:
         yield Problem((*here, "path"), 'a "*" may stand at the end only (use regex for more)')
     if route.regex and (mistake := _regex_mistake(route.regex)):
         yield Problem((*here, "regex"), mistake)
+    for pattern in route.callers:
+        if not pattern or (pattern.startswith("~") and _regex_mistake(pattern[1:])):
+            yield Problem((*here, "callers"), f'"{pattern}" is no name of a caller, such as "reports" or "*"')
     for key in ("header", "cookie", "query"):
         for name, value in getattr(route, key).items():
             if value.startswith("~") and (mistake := _regex_mistake(value[1:])):

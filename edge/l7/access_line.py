@@ -65,7 +65,8 @@ class AccessLines:
             record.status,
             spelled.get(handover.source_ip) or spell(handover.source_ip),
             spelled.get(record.user_agent) or spell(record.user_agent),
-            "null" if record.account is None else record.account,
+            # An internal caller has no account; its certificate's name stands there as a string.
+            self._user(record) if record.account is None else record.account,
             spelled.get(handover.conn_id) or spell(handover.conn_id),
             "false" if record.first else "true",
             upstream,
@@ -82,6 +83,10 @@ class AccessLines:
             record.bytes_in,
             record.bytes_out,
         )
+
+    def _user(self, record: Record) -> str:
+        caller = record.flow.caller
+        return (self._spelled.get(caller) or self._spell(caller)) if caller else "null"
 
     def _spell(self, text: str | bytes) -> str:
         known = _json(text if isinstance(text, str) else text.decode("latin-1"))

@@ -18,6 +18,7 @@ from edge.l7.cache.stage import Cache
 from edge.l7.pipeline import Pipeline, Stage
 from edge.l7.request import Request
 from edge.l7.stages.auth import Auth
+from edge.l7.stages.caller import Callers, are_asked
 from edge.l7.stages.experiment import Experiments
 from edge.l7.stages.normalise import Normalise
 from edge.l7.stages.ratelimit import RateLimits
@@ -57,6 +58,8 @@ class Stages:
         self._config = config
         self.normalise = Normalise()
         self.route = RouteStage(config.route)
+        self.caller = Callers()
+        self.asks_callers = are_asked(config.route)  # for a client certificate, in the handshake
         self.waf = Waf(config.waf, _inspector(config.waf))
         self.auth = Auth(config.auth, session_keys(run_dir))
         for jti, until_unix in read_revoked(run_dir, time.time()).items():
@@ -75,6 +78,8 @@ class Stages:
             waf = Waf(config.waf, _inspector(config.waf))
         self.auth.reload(config.auth, session_keys(self._run_dir))
         self.route.reload(config.route)
+        self.caller.reload()
+        self.asks_callers = are_asked(config.route)
         self.ratelimit.reload(config.limit)
         self.experiment.reload(config.experiment, config.route)
         self.shed.reload(config.l7.shed)
@@ -95,7 +100,7 @@ class Stages:
 
     def by_name(self) -> dict[str, Stage]:
         """The stages under the names of `ORDER`."""
-        return {
+        stages: dict[str, Stage] = {
             "normalise": self.normalise,
             "route": self.route,
             "waf": self.waf,
@@ -105,6 +110,8 @@ class Stages:
             "shed": self.shed,
             "cache": self.cache,
         }
+        # Few edges have internal callers, and a stage that says nothing costs each request its clock.
+        return stages | {"caller": self.caller} if self.asks_callers else stages
 
 
 def session_keys(run_dir: Path) -> dict[str, bytes]:

@@ -18,6 +18,7 @@ import trio
 
 from edge.common.trace import RANDOM, SAMPLED, TraceContext, parse_traceparent
 from edge.l7 import answers, tls
+from edge.l7.client_certificate import caller_of
 from edge.l7.fetch import Fields
 from edge.l7.http1.head import Head, split_head
 from edge.l7.http1.reply_head import ReplyHead
@@ -145,6 +146,8 @@ class PhoneConnection:
         self.server_name = sock.server_hostname or ""
         flow.tls = tls.describe(sock, self.server_name)
         self.tls_version = str(flow.tls["tls.protocol.version"])
+        if self._worker.stages.asks_callers:
+            flow.caller = caller_of(sock, self.unix_now())
         self._worker.handshake_done(flow)
 
     async def _serve(self) -> None:
@@ -217,6 +220,7 @@ class PhoneConnection:
             tls_version=self.tls_version,
             server_name=self.server_name,
             conn_id=self.flow.handover.conn_id,
+            caller=self.flow.caller,
             trace=trace,
         )
         body: PhoneBody | None = None

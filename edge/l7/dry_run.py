@@ -48,6 +48,7 @@ def dry_run(
     unix_now: float,
     trace: TraceContext,
     judge_body: BodyJudge | None = None,
+    caller: str = "",
 ) -> DryRun:
     """Walk `raw` (a request as it stands on the wire) through everything up to the choice of an endpoint."""
     try:
@@ -67,6 +68,7 @@ def dry_run(
         body_expected=head.body != 0,
         source=source,
         conn_id="dry-run",
+        caller=caller,
         trace=trace,
     )
     request.body_prefix = body
@@ -114,6 +116,8 @@ def _told(name: str, request: Request, table: RouteTable) -> str:
         return "the path is in its normal form" if same else f"the path becomes {request.path}"
     if name == "route" and route is not None:
         return _routed(request, table)
+    if name == "caller":
+        return "the route asks for no certificate"
     if name == "waf":
         return "no rule matches" if route is None or route.config.waf != "off" else "off on this route"
     if name == "auth" and route is not None:

@@ -10,6 +10,7 @@ a login is needed and which limits hold are properties of the route.
 
     normalise   one spelling of the path, or 400
     route       which line of the table; 404, redirects, canned answers
+    caller      403 for who is no known internal caller; there only where a route has `callers`
     waf         403 for what looks like an attack
     auth        who is it for?  401, 403
     ratelimit   429
@@ -25,7 +26,7 @@ from collections.abc import Callable, Mapping
 from edge.l7.request import Request
 from edge.l7.verdict import Answer, Verdict, Wait
 
-ORDER = ("normalise", "route", "waf", "auth", "ratelimit", "experiment", "shed", "cache")
+ORDER = ("normalise", "route", "caller", "waf", "auth", "ratelimit", "experiment", "shed", "cache")
 
 Stage = Callable[[Request, float, float], Verdict]
 

@@ -38,6 +38,7 @@ class Flow(Struct):
     tls: Mapping[str, Attribute] = {}
     rtt_us: int = 0
     requests: int = 0
+    caller: str = ""  # whom a client certificate names
 
 
 class Try(Struct, gc=False):
@@ -181,6 +182,8 @@ def spans_of(record: Record, instance: str, pid: int, pop: str) -> list[Span]:
         edge__why=record.why,
         edge__revision=record.revision,
     )
+    if record.flow.caller:
+        server.attributes["edge.caller"] = record.flow.caller
     if query:
         server.attributes["url.query"] = without_secrets(query.decode("latin-1"))
     server.attributes.update(told(REQUEST, record.fields) | told(RESPONSE, fields_of(record.answered)))
@@ -272,7 +275,7 @@ def _flow_spans(record: Record, ids: "_Ids", instance: str, pid: int) -> list[Sp
         pid=pid,
         start_ns=flow.tls_start_ns,
         end_ns=flow.tls_end_ns,
-        attributes=dict(flow.tls),
+        attributes=dict(flow.tls) | ({"tls.client.subject": f"CN={flow.caller}"} if flow.caller else {}),
     )
     return [l4, tls]
 

@@ -29,6 +29,7 @@ class Request:
         "account_name",
         "body_expected",
         "body_prefix",
+        "caller",
         "conn_id",
         "fetch",
         "headers",
@@ -65,6 +66,7 @@ class Request:
         tls_version: str = "",
         server_name: str = "",
         conn_id: str = "",
+        caller: str = "",
         trace: TraceContext = NO_TRACE,
     ) -> None:
         self.method = method
@@ -77,6 +79,7 @@ class Request:
         self.tls_version = tls_version
         self.server_name = server_name  # SNI
         self.conn_id = conn_id
+        self.caller = caller  # whom the phone's certificate names, "" where it showed none
         self.trace = trace  # our own server span
         # What the stages say.
         self.path = ""  # normalised, by the first stage

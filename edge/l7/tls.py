@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.common.errors import EdgeError
+from edge.l7 import client_certificate
 
 # Mozilla's "intermediate" profile 5.7: forward secret AEAD suites only; TLS 1.3 suites are OpenSSL's
 # own three.  DHE is left out: it needs a group on our side and no phone of this decade lacks ECDHE.
@@ -37,6 +38,7 @@ CIPHERS: Final = ":".join(
 TICKETS: Final = 1
 _KEYS: Final = "keys"
 _OWN: Final = "edge"
+_CALLERS_CA: Final = "callers-ca.pem"
 
 
 class TlsError(EdgeError):
@@ -69,6 +71,7 @@ class Certificates:
         self._directory = run_dir / _KEYS
         self._by_name: dict[str, ssl.SSLContext] = {}
         self.context = ROOT
+        self._asks = False
         self.reload()
         ROOT.sni_callback = self._choose
 
@@ -95,7 +98,17 @@ class Certificates:
             except TlsError as error:
                 self.problems.append(str(error))
         self._by_name = found
+        self.ask_callers(self._asks)
         return [_OWN, *found]
+
+    def ask_callers(self, wanted: bool) -> None:
+        """Ask phones for a client certificate from now on, or stop asking.  Raises `TlsError`."""
+        authority = self._directory / _CALLERS_CA
+        try:
+            client_certificate.ask([ROOT, *self._by_name.values()], authority, wanted=wanted)
+        except OSError as error:
+            raise TlsError(f"{authority}: {error}") from error
+        self._asks = wanted
 
     def name_choice(self, server_name: str) -> ssl.SSLContext:
         """The context for a phone that asks for `server_name`."""

@@ -95,6 +95,7 @@ class Worker:
         self.stages = Stages(
             self.config, process.run_dir, process.log, self._under_way, self._revalidate_later
         )
+        self.certificates.ask_callers(self.stages.asks_callers)
         self.pipeline = self.stages.pipeline
         self.connections: set[PhoneConnection] = set()
         self.counts = Counts(process.metrics)
@@ -365,6 +366,7 @@ class Worker:
         try:
             compose.affinity_secret(self.process.run_dir, config)
             self.stages.reload(config)
+            self.certificates.ask_callers(self.stages.asks_callers)
         except EdgeError as error:
             self.process.log.error("l7.reload", revision=revision, error=str(error))
             return

@@ -37,6 +37,7 @@ _TABLE: dict[tuple[str, str], Source] = {
     ("edge-l7", "l7.queue"): Source("edge/l7/upstream/pool.py", "wait for a free connection"),
     ("edge-l7", "l7.normalise"): Source("edge/l7/stages/normalise.py", "one spelling of each path"),
     ("edge-l7", "l7.route"): Source("edge/l7/stages/route.py", "the longest path that fits"),
+    ("edge-l7", "l7.caller"): Source("edge/l7/stages/caller.py", "the name in the certificate"),
     ("edge-l7", "l7.waf"): Source("edge/l7/stages/waf.py", "the rules' score against the threshold"),
     ("edge-l7", "l7.auth"): Source("edge/l7/stages/auth.py", "the session's signature and lifetime"),
     ("edge-l7", "l7.ratelimit"): Source("edge/l7/stages/ratelimit.py", "every limit of the route pays"),

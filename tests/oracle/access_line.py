@@ -23,7 +23,7 @@ def access_line(record: Record, instance: str, pop: str, timestamp: str) -> dict
         "http.response.status_code": record.status,
         "client.address": record.flow.handover.source_ip,
         "user_agent.original": record.user_agent.decode("latin-1"),
-        "enduser.id": record.account,
+        "enduser.id": (record.flow.caller or None) if record.account is None else record.account,
         "edge.pop": pop,
         "edge.conn.id": record.flow.handover.conn_id,
         "edge.conn.reused": not record.first,
