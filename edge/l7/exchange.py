@@ -24,6 +24,7 @@ from edge.l7.upstream.retry import IDEMPOTENT
 
 if TYPE_CHECKING:
     from edge.l7.connection import PhoneConnection
+    from edge.l7.forward import Trip
 
 # An informational answer costs a round; a service that sends more than this is broken.
 _INFORMATIONAL_MAX: Final = 16
@@ -50,29 +51,30 @@ async def exchange(
     request: Request,
     head: Head,
     body: PhoneBody | None,
-    channel: Channel,
-    attempt: Try,
-    deadline: float,
+    trip: "Trip",
     memo: ReplyMemo,
 ) -> bool:
     """Send the request and pass the answer on; True when the channel may be used again.
 
     Raises `Failure`, `PeerGone` (the phone left) and `Refused` (its body is at fault).
     """
+    channel, attempt, deadline, early = trip.channel, trip.attempt, trip.until, trip.early
+    assert channel is not None and attempt is not None, "a try has begun"
     phone.wait_for_service(deadline)
-    attempt.asked = data = phone.request_head(request, head, body, attempt, deadline)
-    early = b""
-    if body is not None:
-        early = await _send_with_body(phone, request, data, body, channel, deadline)
-    elif not channel.send_now(data):
-        try:
-            await channel.send_rest()
-        except PeerGone as error:
-            raise _broken(channel, "while the request was sent") from error
-    attempt.sent_ns = time.monotonic_ns()
+    if not attempt.sent_ns:
+        if not trip.half_sent:
+            attempt.asked = phone.request_head(request, head, body, attempt, deadline)
+        data = attempt.asked
+        if body is not None:
+            early = await _send_with_body(phone, request, data, body, channel, deadline)
+        elif trip.half_sent or not channel.send_now(data):
+            try:
+                await channel.send_rest()
+            except PeerGone as error:
+                raise _broken(channel, "while the request was sent") from error
+        attempt.sent_ns = time.monotonic_ns()
     reply, rest = await _reply_head(phone, request, channel, attempt, early, memo, head.line.version)
-    if reply.status == 503 and len(phone.tries) == 1 and request.method in IDEMPOTENT:
-        # A service that drains answers 503; another copy may well answer properly.  Once only.
+    if _try_elsewhere(phone, request, reply):
         raise Failure("UH", f"{attempt.endpoint} answered 503", sent=True)
     if reply.status == 101:
         if not head.upgrade:
@@ -89,19 +91,24 @@ async def exchange(
     if len(rest) != reply.length:
         return await _stream(phone, request, head, channel, reply, rest, attempt) and not early
     # The usual case: all of it is here, and one write does.
-    phone.status = reply.status
     if fetch is not None and rest:
         fetch.data(rest)
-    # Without a length there is no body either (HEAD, 204, 304): else `length` would not be 0.
-    told = reply.told_length
-    framing = b"content-length: %d\r\n" % told if told >= 0 and reply.status != 204 else b""
-    message = phone.reply_head(request, reply, framing, attempt) + rest
-    phone.head_sent = True
+    message = phone.whole_reply(request, reply, rest, attempt)
     if not phone.transport.send_now(message):
         await phone.transport.send_rest()
     # Answered early, the service still waits for the rest of this body, and would take the head of the next
     # request for it.
     return reply.keep_alive and not early
+
+
+def needs_patience(phone: "PhoneConnection", request: Request, reply: ReplyHead) -> bool:
+    """Is there more to do about this answer than to pass it on?"""
+    return reply.status < 200 or _try_elsewhere(phone, request, reply)
+
+
+def _try_elsewhere(phone: "PhoneConnection", request: Request, reply: ReplyHead) -> bool:
+    # A service that drains answers 503; another copy may well answer properly.  Once only.
+    return reply.status == 503 and len(phone.tries) == 1 and request.method in IDEMPOTENT
 
 
 def _broken(channel: Channel, when: str) -> Failure:

@@ -31,7 +31,7 @@ from edge.l7.transport import PeerGone
 from edge.l7.upstream.affinity import CookieAffinity, affinity_key
 from edge.l7.upstream.cluster import RETURN_S, Cluster, Pick
 from edge.l7.upstream.ordered_faults import suffer
-from edge.l7.upstream.pool import ConnectFailed, Overflow, Way
+from edge.l7.upstream.pool import Channel, ConnectFailed, Overflow, Way
 from edge.l7.upstream.retry import backoff_s, is_safe
 from edge.l7.verdict import Answer
 
@@ -67,6 +67,43 @@ class Target:
         self.hashing = cluster.config.balance in _HASHING
 
 
+class Trip:
+    """The way of one request to a service, over all its tries."""
+
+    __slots__ = (
+        "again",
+        "attempt",
+        "bound",
+        "channel",
+        "deadline",
+        "early",
+        "half_sent",
+        "key",
+        "pick",
+        "request",
+        "target",
+        "tried",
+        "until",
+    )
+
+    def __init__(self, request: Request, target: Target, deadline: float) -> None:
+        config = target.cluster.config
+        self.request = request
+        self.target = target
+        self.deadline = deadline
+        self.key = affinity_key(config, request) if target.hashing else None
+        self.bound = target.affinity.wanted(request) if target.affinity is not None else None
+        self.tried: list[str] = []
+        self.again: Pick | None = None  # the same once more, on a fresh connection
+        # Of the try that is under way.
+        self.pick: Pick | None = None
+        self.attempt: Try | None = None
+        self.channel: Channel | None = None
+        self.until = deadline
+        self.half_sent = False  # the rest of the head is still in the channel's hands
+        self.early = b""  # what of the answer has been read already
+
+
 class Forwarder:
     """The way of one worker to all services."""
 
@@ -78,56 +115,115 @@ class Forwarder:
         self.retries = 0
         self.faults = Faults()  # the worker puts its process's own here
 
+    # -- the steps of a try that wait for nothing -----------------------------------------
+
+    def set_out(self, request: Request, now: float) -> Trip:
+        """The request is to go to a service."""
+        route = request.route
+        assert route is not None, "the route stage lets nothing pass without a route"
+        target = self.targets[route.cluster]
+        return Trip(request, target, now + (route.config.timeout_s or target.cluster.config.timeout_s))
+
+    def begin(self, phone: "PhoneConnection", trip: Trip, now: float) -> bool:
+        """Choose an endpoint; False when there is none.  `settle` or `abandon` follows."""
+        target = trip.target
+        cluster = target.cluster
+        pick = trip.again or cluster.pick(trip.key, trip.tried, now, self._dice, trip.bound)
+        if pick is None:
+            return False
+        if target.affinity is not None and pick.endpoint != trip.bound:
+            trip.bound = pick.endpoint
+            trip.request.reply_lines += target.affinity.reply_line(pick.endpoint)
+        trip.pick = pick
+        trip.attempt = Try(
+            "%016x" % (self._dice.getrandbits(64) or 1),
+            pick.endpoint,
+            pick.address,
+            pick.why,
+            time.monotonic_ns(),
+        )
+        trip.until = min(trip.deadline, now + cluster.config.try_timeout_s)
+        phone.tries.append(trip.attempt)
+        cluster.started(pick.endpoint, retry=len(phone.tries) > 1)
+        return True
+
+    def take(self, phone: "PhoneConnection", trip: Trip) -> bool:
+        """Take a connection that lies ready; False when there is none."""
+        attempt = trip.attempt
+        assert attempt is not None, "begun"
+        channel = trip.target.way.take(attempt.address, attempt.start_ns * 1e-9)
+        if channel is None:
+            return False
+        self._taken(phone, trip, attempt, channel)
+        return True
+
+    def settle(self, phone: "PhoneConnection", trip: Trip, *, learned: bool, blame: bool = False) -> float:
+        """The try is over; `learned`: it says something about the endpoint.  Returns when it was over."""
+        attempt, pick, cluster = trip.attempt, trip.pick, trip.target.cluster
+        assert attempt is not None and pick is not None, "begun"
+        attempt.end_ns = time.monotonic_ns()
+        now = attempt.end_ns * 1e-9
+        phone.channel = None
+        trip.attempt = trip.channel = None
+        trip.half_sent, trip.early = False, b""
+        if learned:
+            first_s = ((attempt.first_ns or attempt.end_ns) - attempt.start_ns) * 1e-9
+            cluster.finished(pick.endpoint, not blame, first_s, now)
+        else:
+            # The phone left, or we are to blame: nothing to learn about the endpoint.
+            cluster.abandoned(pick.endpoint)
+        return now
+
+    def abandon(self, phone: "PhoneConnection", trip: Trip) -> None:
+        """Nobody waits for this any more."""
+        if trip.channel is not None:
+            trip.channel.watch.express = None
+            trip.target.way.give_back(trip.channel, False, 0.0)
+        if trip.attempt is not None:
+            self.settle(phone, trip, learned=False)
+
+    def _taken(self, phone: "PhoneConnection", trip: Trip, attempt: Try, channel: Channel) -> None:
+        attempt.connected_ns = time.monotonic_ns()
+        attempt.reused = channel.uses > 0
+        trip.channel = phone.channel = channel
+
+    # -- all of it -----------------------------------------------------------------------
+
     async def forward(
-        self, phone: "PhoneConnection", request: Request, head: Head, body: PhoneBody | None
+        self,
+        phone: "PhoneConnection",
+        request: Request,
+        head: Head,
+        body: PhoneBody | None,
+        trip: Trip | None = None,
     ) -> Answer | None:
-        """Bring the request to a service and its answer to the phone.
+        """Bring the request to a service and its answer to the phone; `trip` where that has begun.
 
         None once the answer is on its way.  Raises `PeerGone` (the phone left) and
         `Refused` (its body is at fault).
         """
-        route = request.route
-        assert route is not None, "the route stage lets nothing pass without a route"
-        target = self.targets[route.cluster]
-        cluster, config = target.cluster, target.cluster.config
         now = time.monotonic()
-        deadline = now + (route.config.timeout_s or config.timeout_s)
-        key = affinity_key(config, request) if target.hashing else None
-        bound = target.affinity.wanted(request) if target.affinity is not None else None
-        tried: list[str] = []
-        again: Pick | None = None
+        trip = trip or self.set_out(request, now)
+        cluster, config = trip.target.cluster, trip.target.cluster.config
         lost: Failure | None = None
         while True:
-            pick = again or cluster.pick(key, tried, now, self._dice, bound)
-            if pick is None and await self._wait_for_return(phone, request, cluster, deadline):
-                now = time.monotonic()
-                continue
-            if pick is None:
+            if trip.attempt is None and not self.begin(phone, trip, now):
+                if await self._wait_for_return(phone, request, cluster, trip.deadline):
+                    now = time.monotonic()
+                    continue
                 refusal = cluster.refusal(now)
                 if lost is not None:
                     return self._give_up(phone, request, "URX", f"{lost.why}; then {refusal.why}", now)
                 return self._give_up(phone, request, refusal.flag, refusal.why, now)
-            if target.affinity is not None and pick.endpoint != bound:
-                bound = pick.endpoint
-                request.reply_lines += target.affinity.reply_line(bound)
-            attempt = Try(
-                "%016x" % (self._dice.getrandbits(64) or 1),
-                pick.endpoint,
-                pick.address,
-                pick.why,
-                time.monotonic_ns(),
-            )
-            phone.tries.append(attempt)
-            cluster.started(pick.endpoint, retry=len(phone.tries) > 1)
+            attempt, pick = trip.attempt, trip.pick
+            assert attempt is not None and pick is not None, "begun"
             blame = learned = False
             try:
-                until = min(deadline, now + config.try_timeout_s)
-                fresh = again is not None
-                if self.faults.armed:
-                    ordered = await suffer(self.faults, config.name, pick.endpoint, until)
+                if self.faults.armed and trip.channel is None:
+                    ordered = await suffer(self.faults, config.name, pick.endpoint, trip.until)
                     if ordered is not None:
                         raise Failure(*ordered, sent=False)
-                await self._try(phone, request, head, body, target.way, attempt, until, fresh)
+                await self._try(phone, request, head, body, trip, attempt)
                 learned, blame = True, attempt.status >= 500
                 return None
             except Failure as failure:
@@ -135,31 +231,24 @@ class Forwarder:
                 learned = blame = failure.blame
                 lost = failure
             finally:
-                attempt.end_ns = time.monotonic_ns()
-                now = attempt.end_ns * 1e-9
-                phone.channel = None
-                if learned:
-                    first_s = ((attempt.first_ns or attempt.end_ns) - attempt.start_ns) * 1e-9
-                    cluster.finished(pick.endpoint, not blame, first_s, now)
-                else:
-                    # The phone left, or we are to blame: nothing to learn about the endpoint.
-                    cluster.abandoned(pick.endpoint)
+                now = self.settle(phone, trip, learned=learned, blame=blame)
             held = body is None or body.replayable
             safe = held and is_safe(request.method, sent=lost.sent, answered=phone.head_sent)
             if safe and lost.stale:
                 self.stale_retries += 1
-                again = pick
+                trip.again = pick
                 continue
-            again = None
+            trip.again = None
             # A refused connection cost the service nothing, so it is not charged to the budget.
             free = lost.flag == "UF"
             limit = CONNECTS_MAX if free and config.retry.attempts else config.retry.attempts
-            if not safe or len(tried) >= limit or now >= deadline or not (free or cluster.may_retry(now)):
+            spent = len(trip.tried) >= limit or now >= trip.deadline
+            if not safe or spent or not (free or cluster.may_retry(now)):
                 return self._give_up(phone, request, lost.flag, lost.why, now)
             self.retries += 1
-            tried.append(pick.endpoint)
-            pause_s = backoff_s(config.retry, len(tried), self._dice.random())
-            await trio.sleep(min(pause_s, max(0.0, deadline - now)))
+            trip.tried.append(pick.endpoint)
+            pause_s = backoff_s(config.retry, len(trip.tried), self._dice.random())
+            await trio.sleep(min(pause_s, max(0.0, trip.deadline - now)))
             now = time.monotonic()
 
     async def _wait_for_return(
@@ -188,30 +277,24 @@ class Forwarder:
         request: Request,
         head: Head,
         body: PhoneBody | None,
-        way: Way,
+        trip: Trip,
         attempt: Try,
-        deadline: float,
-        fresh: bool,
     ) -> None:
-        channel = None if fresh else way.take(attempt.address, attempt.start_ns * 1e-9)
-        if channel is None:
+        way = trip.target.way
+        if trip.channel is None and (trip.again is not None or not self.take(phone, trip)):
             try:
-                channel = await way.open(attempt.address)
+                self._taken(phone, trip, attempt, await way.open(attempt.address))
             except ConnectFailed as error:
                 raise Failure("UT" if error.timed_out else "UF", str(error), sent=False) from error
             except Overflow as error:
                 raise Failure("UO", str(error), sent=False, blame=False) from error
-        attempt.connected_ns = time.monotonic_ns()
-        attempt.reused = channel.uses > 0
-        phone.channel = channel
+        channel = trip.channel
+        assert channel is not None, "taken"
         again = False
         try:
-            again = await exchange(phone, request, head, body, channel, attempt, deadline, self._memo)
+            again = await exchange(phone, request, head, body, trip, self._memo)
         finally:
-            if again:
-                way.keep(channel, time.monotonic())
-            else:
-                way.drop(channel)
+            way.give_back(channel, again, time.monotonic())
 
     def _give_up(
         self, phone: "PhoneConnection", request: Request, flag: str, why: str, now: float

@@ -1,4 +1,4 @@
-"""Which sockets have something to read?  [I/O]
+"""Which sockets have something to read, and who deals with it?  [I/O]
 
 Trio's `wait_readable` arms its epoll anew for each wait: a system call, a dict
 entry and an object, twice per request.  A worker reads from the same few sockets
@@ -10,6 +10,12 @@ into its own once in each turn of the loop, so that readers woken in one turn an
 the look for the next ones share it.  The price is one more turn between the
 kernel's event and the reader when the worker was asleep.
 
+Waking a task is the dear part: Trio queues it, steps into it through every `await`
+that it stands in, and the same again when it waits next.  So a watch may have an
+`express`, a plain function that is called before anybody is woken and says what
+became of the event: `TAKEN`, it is dealt with; `WAKE`, this is for the task; `PARK`,
+not now.  It must not wait, and what it raises is its own affair (`edge.l7.express`).
+
 A socket that has something to say while nobody reads it is taken out of the
 epoll until somebody does, or it would be reported for ever.  A reader that was
 woken and has not had its turn yet is reported once more, which is forgiven.
@@ -18,19 +24,23 @@ State: one entry per socket, owned by the worker.
 """
 
 import select
+from collections.abc import Callable
 from typing import Final
 
 import trio
 
-# Events taken in one go; more stay in the kernel for the next turn.
-EVENTS_MAX: Final = 512
+# Events taken in one go; more stay in the kernel for the next turn.  Each may be a request served on
+# the spot (50 us), and the loop's other tasks wait meanwhile.
+EVENTS_MAX: Final = 64
+# What an express says of an event.
+WAKE, TAKEN, PARK = 0, 1, 2
 _EVENTS: Final = select.EPOLLIN | select.EPOLLRDHUP
 
 
 class Watch:
     """One socket that may be waited for by one task at a time."""
 
-    __slots__ = ("_descriptor", "_poller", "_ready", "_registered", "_task", "_woken")
+    __slots__ = ("_descriptor", "_poller", "_ready", "_registered", "_task", "_woken", "express")
 
     def __init__(self, poller: "Poller", descriptor: int) -> None:
         self._poller = poller
@@ -39,6 +49,7 @@ class Watch:
         self._ready = False
         self._woken = False
         self._task: trio.lowlevel.Task | None = None
+        self.express: Callable[[], int] | None = None  # asked first
 
     async def readable(self) -> None:
         """Until there is something to read, an end or an error; may be wrong now and then."""
@@ -59,7 +70,14 @@ class Watch:
         return self._ready
 
     def event(self) -> bool:
-        """The kernel reports it; True if that woke a reader."""
+        """The kernel reports it; True if somebody has dealt with it, or will in this turn of the loop."""
+        if self.express is not None:
+            said = self.express()
+            if said == TAKEN:
+                return True
+            if said == PARK:
+                self._park()
+                return False
         task = self._task
         if task is not None:
             self._task = None
@@ -69,10 +87,15 @@ class Watch:
         if self._woken:
             self._woken = False
         else:
-            self._ready = True
-            self._registered = False
-            self._poller.unregister(self._descriptor)
+            self._park()
         return False
+
+    def arm(self) -> None:
+        """Have events reported from now on, also one that was parked."""
+        self._ready = False
+        if not self._registered:
+            self._registered = True
+            self._poller.register(self, self._descriptor)
 
     def wake(self) -> None:
         """Wake who waits, without there being anything to read."""
@@ -86,6 +109,12 @@ class Watch:
             self._registered = False
             self._poller.unregister(self._descriptor)
         self.wake()
+
+    def _park(self) -> None:
+        if self._registered:
+            self._registered = False
+            self._poller.unregister(self._descriptor)
+        self._ready = True
 
     def _abort(self, _: object) -> trio.lowlevel.Abort:
         self._task = None
@@ -122,7 +151,10 @@ class Poller:
             while busy:
                 busy = False
                 for descriptor, _ in poll(0, EVENTS_MAX):
-                    busy |= watches[descriptor].event()
+                    # An express may have closed one that was reported with it.
+                    watch = watches.get(descriptor)
+                    if watch is not None:
+                        busy |= watch.event()
                 if busy:
                     await trio.lowlevel.checkpoint()
 

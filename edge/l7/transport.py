@@ -43,6 +43,10 @@ _NOTHING: Final = (b"", 0, None)
 _WANT_READ: Final = (BlockingIOError, ssl.SSLWantReadError)
 
 
+def _nothing() -> int:
+    return 0
+
+
 class PeerGone(Exception):
     """The peer closed or reset while we wrote to it; there is nobody to tell."""
 
@@ -51,10 +55,10 @@ class Transport:
     """One non-blocking socket."""
 
     __slots__ = (
+        "_pending",
         "_read",
         "_rest",
         "_taken",
-        "_watch",
         "_write",
         "bytes_in",
         "bytes_out",
@@ -64,6 +68,7 @@ class Transport:
         "read_bytes",
         "sock",
         "tls",
+        "watch",
     )
 
     def __init__(self, sock: socket.socket, poller: Poller, read_bytes: int = 64 * 1024) -> None:
@@ -77,14 +82,16 @@ class Transport:
         self.bytes_out = 0
         self._rest: tuple[bytes, int, OSError | None] = _NOTHING
         self._taken: tuple[float, int] | None = None  # when we began to look, and what had been taken then
-        self._watch = poller.watch(sock.fileno())
+        self.watch = poller.watch(sock.fileno())
         self._read: Callable[[int], bytes] = sock.recv
         self._write: Callable[[bytes | memoryview], int] = sock.send
+        self._pending: Callable[[], int] = _nothing
         if isinstance(sock, ssl.SSLSocket):
             # SSLSocket.recv() and send() are Python around these; the hot path skips that layer.
             tls = sock._sslobj  # type: ignore[attr-defined]
             if tls is not None:
                 self._read, self._write = tls.read, tls.write
+                self._pending = tls.pending
 
     async def handshake(self) -> None:
         """TLS.  Raises `ssl.SSLError` or `OSError`; OpenSSL has then sent its alert itself."""
@@ -96,21 +103,24 @@ class Transport:
             except ssl.SSLWantReadError:
                 if self.expired:
                     raise PeerGone from None
-                await self._watch.readable()
+                await self.watch.readable()
             except ssl.SSLWantWriteError:
                 await trio.lowlevel.wait_writable(self.sock)
 
     async def wait(self) -> None:
         """Until there is something to read: for a moment at which trying first would be in vain."""
-        sock = self.sock
-        if isinstance(sock, ssl.SSLSocket) and sock.pending():
-            return
-        await self._watch.readable()
+        if not self._pending():
+            await self.watch.readable()
+
+    @property
+    def pending(self) -> bool:
+        """Has OpenSSL decrypted something already that nobody has read?  The kernel will not report it."""
+        return self._pending() > 0
 
     @property
     def stale(self) -> bool:
         """Did something arrive, or did it end, while nobody read?"""
-        return self._watch.stale
+        return self.watch.stale
 
     async def receive(self) -> bytes:
         """The next bytes, b"" at the end (also when it was reset or ended by the walker)."""
@@ -120,7 +130,7 @@ class Transport:
             except _WANT_READ:
                 if self.expired:
                     return b""
-                await self._watch.readable()
+                await self.watch.readable()
             except ssl.SSLWantWriteError:
                 await trio.lowlevel.wait_writable(self.sock)
             except OSError:
@@ -176,7 +186,7 @@ class Transport:
             except (BlockingIOError, ssl.SSLWantWriteError):
                 await trio.lowlevel.wait_writable(self.sock)
             except ssl.SSLWantReadError:
-                await self._watch.readable()
+                await self.watch.readable()
             except OSError as error:
                 raise PeerGone from error
             else:
@@ -217,14 +227,14 @@ class Transport:
         self.deadline = math.inf
         if self.phase not in (WRITE, UPSTREAM):
             # Who is slow to send may still be told so: the reader wakes and finds an end.
-            self._watch.wake()
+            self.watch.wake()
             return
         try:
             # Not SSLSocket.shutdown(), which would throw the TLS state away.
             socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
         except OSError:
             pass  # it ended in this very moment
-        self._watch.wake()
+        self.watch.wake()
 
     def end_sending(self) -> None:
         """Say that nothing more comes: close_notify where there is TLS, then FIN.
@@ -255,13 +265,13 @@ class Transport:
             except BlockingIOError:
                 if self.expired:
                     return
-                await self._watch.readable()
+                await self.watch.readable()
             except OSError:
                 return
 
     def close(self) -> None:
         """Give the descriptor back; whoever waits on it is woken with `trio.ClosedResourceError`."""
         if self.sock.fileno() >= 0:
-            self._watch.close()
+            self.watch.close()
             trio.lowlevel.notify_closing(self.sock)
             self.sock.close()

@@ -45,6 +45,7 @@ class Block(Struct, frozen=True, gc=False):
     traceparent: bytes | None = None
     tracestate: bytes | None = None
     keep_trace: bool = False  # `edge-trace: 1`
+    user_agent: bytes = b""  # b"" also where it was said twice
 
 
 class Head(Struct, frozen=True, gc=False):
@@ -111,6 +112,7 @@ def judge(head: bytes, limits: HeadLimits) -> Head:
         traceparent=_single(fields, b"traceparent"),
         tracestate=_joined(fields, b"tracestate"),
         keep_trace=_single(fields, b"edge-trace") == b"1",
+        user_agent=_single(fields, b"user-agent") or b"",
     )
     upgrade = b""
     if b"upgrade" in options and version == b"1.1" and length == 0:

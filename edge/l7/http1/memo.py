@@ -38,7 +38,7 @@ Value = TypeVar("Value")
 # These differ in each request: remembering the line would only push out others.
 _VOLATILE: Final = frozenset((b"traceparent", b"tracestate", b"x-request-id", b"b3", b"x-b3-spanid"))
 _SPECIAL: Final = frozenset((b"host", b"connection"))
-_NOTED: Final = frozenset((b"traceparent", b"tracestate", b"edge-trace"))
+_NOTED: Final = frozenset((b"traceparent", b"tracestate", b"edge-trace", b"user-agent"))
 _PLAIN, _IS_SPECIAL, _IS_NOTED, _IS_VOLATILE = 0, 1, 2, 4
 _VERSION: Final = b" HTTP/1.1"
 _PROBE: Final = b"GET / HTTP/1.1\r\n"
@@ -183,6 +183,7 @@ class HeadMemo:
             _only(noted, b"traceparent"),
             _joined(noted, b"tracestate"),
             _only(noted, b"edge-trace") == b"1",
+            _only(noted, b"user-agent") or b"",
         )
         if not kinds & _IS_VOLATILE:
             self._blocks.put(rest, block)

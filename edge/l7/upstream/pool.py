@@ -101,8 +101,12 @@ class Way:
         self.opened += 1
         return Channel(sock, address, self, self._poller)
 
-    def keep(self, channel: Channel, now: float) -> None:
-        """The exchange is over and the connection may be used again."""
+    def give_back(self, channel: Channel, again: bool, now: float) -> None:
+        """The exchange is over; `again`: the connection may be used once more."""
+        if not again:
+            channel.close()
+            self._leave()
+            return
         channel.uses += 1
         channel.idle_since = now
         channel.read_bytes = READ_BYTES
@@ -110,11 +114,6 @@ class Way:
         if idle is None:
             idle = self._idle[channel.address] = []
         idle.append(channel)
-        self._leave()
-
-    def drop(self, channel: Channel) -> None:
-        """The exchange is over and the connection is not to be used again."""
-        channel.close()
         self._leave()
 
     def sweep(self, now: float) -> None:

@@ -1,0 +1,230 @@
+"""Can this request be served on the spot, without waking anybody?  [I/O]
+
+The usual request has no body, a service's connection lies ready for it, and its
+answer arrives in one read.  Nothing in its life needs to wait but the two moments at
+which the kernel has something to read, and for those a call from the poller does:
+
+    on_phone    a head is here: judge it, run the pipeline, answer, or send it on
+    on_service  the answer is here: send it to the phone, remember the request
+
+Meanwhile the connection's task sleeps (`PhoneConnection._rest`), for as many
+requests as stay usual.  Whatever is not usual, is handed over at the point that it
+has reached (`Handed`) and the task, once woken, goes on from there: a head that is
+not whole, a body, an upgrade, a cache that fetches, a service without an idle
+connection, an answer of several reads, a failure.  What a request goes through is
+written once, in `edge.l7.serving` and `edge.l7.forward`, for both.
+
+What it saves: two wake-ups of a task that stands ten awaits deep, about a fifth of a
+hot request.
+"""
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from edge.l7.exchange import needs_patience
+from edge.l7.forward import Trip
+from edge.l7.http1.head import split_head
+from edge.l7.http1.reply_head import BadReply
+from edge.l7.http1.rules import Refused
+from edge.l7.poller import PARK, TAKEN, WAKE
+from edge.l7.transport import IDLE
+from edge.l7.verdict import Answer, Verdict
+
+if TYPE_CHECKING:
+    from edge.l7.connection import PhoneConnection
+
+_END: Final = b"\r\n\r\n"
+
+
+class Handed:
+    """How far a request has come that is the task's from here on."""
+
+    __slots__ = ("answered", "error", "trip", "verdict")
+
+    def __init__(
+        self,
+        verdict: Verdict = None,
+        trip: Trip | None = None,
+        *,
+        answered: bool = False,
+        error: Exception | None = None,
+    ) -> None:
+        self.verdict = verdict  # of the pipeline
+        self.trip = trip  # to the service, where it is under way already
+        self.answered = answered  # all that is missing is the rest of the last write
+        self.error = error  # a bug
+
+
+class Express:
+    """The usual requests of one connection."""
+
+    __slots__ = ("_phone", "_trip", "handed", "over")
+
+    def __init__(self, phone: "PhoneConnection") -> None:
+        self._phone = phone
+        self._trip: Trip | None = None
+        self.handed: Handed | None = None
+        self.over = False  # the connection is to be ended
+
+    def open(self) -> None:
+        """From now on it serves; the task is about to rest."""
+        self.handed = None
+        self.over = False
+        self._phone.transport.watch.express = self.on_phone
+
+    def shut(self) -> None:
+        """The task is awake, or about to be."""
+        self._phone.transport.watch.express = None
+
+    def abandon(self) -> None:
+        """The connection ends, whatever is under way."""
+        trip, self._trip = self._trip, None
+        if trip is not None:
+            self._phone.worker.forwarder.abandon(self._phone, trip)
+            self._phone.end(trip.request)
+
+    # -- called by the poller ------------------------------------------------------------
+
+    def on_phone(self) -> int:
+        """The phone has sent something."""
+        if self._trip is not None:
+            return PARK  # it may say what it likes once it has its answer
+        try:
+            return self._serve()
+        except Exception as error:
+            # Not to be met by the poller, which serves everybody: the task raises it again.
+            trip, self._trip = self._trip, None
+            return self._hand_over(Handed(None, trip, error=error))
+
+    def on_service(self) -> int:
+        """The service has sent something."""
+        trip = self._trip
+        assert trip is not None and trip.channel is not None, "armed while a request is under way"
+        try:
+            data = trip.channel.receive_now()
+            if data is not None:
+                self._pass_on(trip, data)
+        except Exception as error:
+            self._wake_with(Handed(None, trip, error=error))
+        return TAKEN
+
+    # -- the way there -------------------------------------------------------------------
+
+    def _serve(self) -> int:
+        phone = self._phone
+        transport, worker = phone.transport, phone.worker
+        phone.start_ns = time.monotonic_ns()
+        data = transport.receive_now()
+        if data is None:
+            return TAKEN
+        if not data.endswith(_END) or transport.pending:
+            return self._leave(data)
+        try:
+            split = split_head(data, worker.limits)
+            if split is None or split[1]:
+                return self._leave(data)
+            head = worker.memo.judge(split[0])
+        except Refused:
+            return self._leave(data)
+        if head.body or head.upgrade:
+            return self._leave(data)
+        request = phone.begin(head)
+        verdict = phone.judge(request)
+        if verdict is not None:
+            if not isinstance(verdict, Answer):
+                return self._hand_over(Handed(verdict))
+            if not transport.send_now(phone.answer_bytes(request, verdict)):
+                return self._hand_over(Handed(answered=True))
+            return TAKEN if self._done(phone.end(request)) else WAKE
+        forwarder = worker.forwarder
+        if request.fetch is not None or forwarder.faults.armed:
+            return self._hand_over(Handed())
+        trip = self._trip = forwarder.set_out(request, request.marks[-1] * 1e-9)
+        if not forwarder.begin(phone, trip, request.marks[-1] * 1e-9) or not forwarder.take(phone, trip):
+            self._trip = None
+            return self._hand_over(Handed(None, trip))
+        attempt, channel = trip.attempt, trip.channel
+        assert attempt is not None and channel is not None, "begun and taken"
+        phone.wait_for_service(trip.until)
+        attempt.asked = phone.request_head(request, head, None, attempt, trip.until)
+        if not channel.send_now(attempt.asked):
+            trip.half_sent = True
+            self._trip = None
+            return self._hand_over(Handed(None, trip))
+        attempt.sent_ns = time.monotonic_ns()
+        channel.watch.express = self.on_service
+        channel.watch.arm()
+        return TAKEN
+
+    # -- the way back --------------------------------------------------------------------
+
+    def _pass_on(self, trip: Trip, data: bytes) -> None:
+        phone, channel, attempt, request = self._phone, trip.channel, trip.attempt, trip.request
+        assert channel is not None and attempt is not None, "under way"
+        end = data.find(_END) + 4
+        if end < 4:
+            return self._hand_back(trip, data)
+        now_ns = time.monotonic_ns()
+        try:
+            attempt.answered = data[:end]
+            reply = phone.worker.reply_memo.judge(attempt.answered, request.method, request.trace.trace_id)
+        except BadReply:
+            return self._hand_back(trip, data)
+        if len(data) - end != reply.length or needs_patience(phone, request, reply):
+            return self._hand_back(trip, data)
+        attempt.first_ns = now_ns
+        attempt.status = reply.status
+        sent = phone.transport.send_now(phone.whole_reply(request, reply, data[end:], attempt))
+        channel.watch.express = None
+        self._trip = None
+        trip.target.way.give_back(channel, reply.keep_alive, now_ns * 1e-9)
+        phone.worker.forwarder.settle(phone, trip, learned=True, blame=reply.status >= 500)
+        if not sent:
+            return self._wake_with(Handed(answered=True))
+        if not self._done(phone.end(request)):
+            self._wake()
+        return None
+
+    # -- who goes on ---------------------------------------------------------------------
+
+    def _done(self, end_ns: int) -> bool:
+        """A request is over; False when the task has to end the connection."""
+        phone = self._phone
+        if not phone.keep_alive:
+            self.over = True
+            self.shut()
+            return False
+        transport = phone.transport
+        transport.phase = IDLE
+        transport.deadline = end_ns * 1e-9 + phone.worker.config.l7.idle_timeout_s
+        if transport.watch.stale:
+            transport.watch.arm()
+        return True
+
+    def _leave(self, data: bytes) -> int:
+        """Nothing was done yet but reading: the task begins at the beginning."""
+        self._phone.heard(data)
+        self.shut()
+        return WAKE
+
+    def _hand_over(self, handed: Handed) -> int:
+        """In the phone's own event: whoever called wakes the task."""
+        self.handed = handed
+        self.shut()
+        return WAKE
+
+    def _hand_back(self, trip: Trip, data: bytes) -> None:
+        trip.early = data
+        self._wake_with(Handed(None, trip))
+
+    def _wake_with(self, handed: Handed) -> None:
+        """In the service's event: nobody else wakes the task."""
+        trip, self._trip = self._trip, None
+        if trip is not None and trip.channel is not None:
+            trip.channel.watch.express = None
+        self.handed = handed
+        self._wake()
+
+    def _wake(self) -> None:
+        self.shut()
+        self._phone.transport.watch.wake()
