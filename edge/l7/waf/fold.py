@@ -7,7 +7,8 @@ the steps:
 
 * *always*: looks at the request, has to be evaluated each time;
 * *known*: reads only variables; evaluated only once the request is no longer clean;
-* *gone*: cannot matter for any request (a paranoia gate that is shut, and everything it skips).
+* *gone*: cannot matter for any request (a paranoia gate that is shut, and everything it skips; a rule that
+  only writes what nobody reads, see `unread`).
 
 Each remaining step gets the variables as they are at its place in the clean run (`snapshot`), so that the
 engine can start in the middle."""
@@ -19,6 +20,7 @@ from edge.l7.waf.compiled import Step
 from edge.l7.waf.engine import Run, evaluate
 from edge.l7.waf.form import Link, Macro, Phase
 from edge.l7.waf.request import WafRequest
+from edge.l7.waf.unread import does_nothing, forget_unread
 from edge.l7.waf.variables import COLLECTIONS, Transaction
 
 _NOBODY = WafRequest("", "", b"", "", ())
@@ -36,6 +38,7 @@ class Folded:
 def fold(steps_by_phase: dict[Phase, list[Step]], initial: dict[bytes, bytes]) -> dict[Phase, Folded]:
     """Play the clean run and sort the steps of every phase."""
     every = [step for steps in steps_by_phase.values() for step in steps]
+    forget_unread(every)
     _mark_private(every)
     changing = _changing(every)
     run = Run(Transaction(_NOBODY), stop_on_block=False)
@@ -49,6 +52,8 @@ def fold(steps_by_phase: dict[Phase, list[Step]], initial: dict[bytes, bytes]) -
             if position < shut_to:
                 continue
             step.snapshot = snapshot
+            if does_nothing(step):
+                continue
             if not reads_only_variables(step):
                 if position >= skip_to and not _trim(step, changing, run):
                     continue
