@@ -25,6 +25,7 @@ from edge.common.log import Log
 from edge.common.messages import Member
 from edge.common.metrics import Registry
 from edge.common.spans import SpanRing
+from edge.common.usage import Usage
 
 LAG_INTERVAL_S = 0.25
 # honcho kills five seconds after the first exit, so a drain has to be over in four.
@@ -70,10 +71,11 @@ class Process:
         self.metrics.gauge("edge_build_info", "One per process", ("tier", "instance")).child(
             self.tier, self.name
         ).value = 1
+        self._usage = Usage(self.metrics)
         install(self.faults, self.link, run_dir, self.log)
         self.link.on_revision(self._take_revision)
         self.link.on_ask("trace", self._find_trace)
-        self.link.on_ask("metrics", lambda args: self.metrics.snapshot())
+        self.link.on_ask("metrics", self._snapshot)
         self.link.on_command("drain", self._drain)
         self.link.on_command("stop", self._drain)
 
@@ -105,6 +107,10 @@ class Process:
         self.config = config
         self.revision = revision
         self.log.info("config.revision", revision=revision)
+
+    def _snapshot(self, args: dict[str, Any]) -> Any:
+        self._usage.look()
+        return self.metrics.snapshot()
 
     def _find_trace(self, args: dict[str, Any]) -> Any:
         return span_codec.to_wire(self.spans.find(str(args.get("trace_id", ""))))
