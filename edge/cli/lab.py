@@ -14,9 +14,9 @@ import edge.lab.report
 from edge.cli.screen import is_colourful, paint, say_json, say_table
 from edge.common.errors import ConfigError, EdgeError
 from edge.lab.plan import Lab, parse
+from edge.lab.repeat import RUNS_MAX, run_lab
 from edge.lab.report import report as page
 from edge.lab.run import LabRun
-from edge.lab.runner import run_lab
 
 ROOT = Path(__file__).parents[2]
 LABS = ROOT / "labs"
@@ -59,7 +59,12 @@ def show(name: str) -> None:
 
 @app.command
 def run(
-    *wanted: str, predict: str = "", out: Path | None = None, quiet: bool = False, live: bool = False
+    *wanted: str,
+    predict: str = "",
+    out: Path | None = None,
+    quiet: bool = False,
+    live: bool = False,
+    once: bool = False,
 ) -> None:
     """Run labs by name, or `all`, and write a report for each.
 
@@ -76,17 +81,19 @@ def run(
         Print the report's path and nothing else.
     live
         How it goes, twice a second, as JSON lines: what the console draws.
+    once
+        Take the first result, also where others used the machine meanwhile.
     """
     if not wanted:
         raise ConfigError([f"which lab?  {', '.join(names())}, or all"])
     chosen = _chosen(wanted)
     directory = out or ROOT / "runs"
-    results: list[tuple[str, str, str, str]] = []
+    results: list[tuple[str, ...]] = []
     for name in chosen:
-        results.append(_run_one(name, predict, directory, quiet, live))
+        results.append(_run_one(name, predict, directory, quiet, live, once))
     if len(chosen) > 1:
         styles = ["" if row[1] == "holds" else "31" for row in results]
-        say_table(("LAB", "VERDICT", "SECONDS", "REPORT"), results, styles)
+        say_table(("LAB", "VERDICT", "HELD", "SECONDS", "OTHERS HAD", "REPORT"), results, styles)
     if any(row[1] != "holds" for row in results):
         sys.exit(1)
 
@@ -123,7 +130,9 @@ def _chosen(wanted: tuple[str, ...]) -> list[str]:
     return list(wanted)
 
 
-def _run_one(name: str, predict: str, directory: Path, quiet: bool, live: bool) -> tuple[str, str, str, str]:
+def _run_one(
+    name: str, predict: str, directory: Path, quiet: bool, live: bool, once: bool
+) -> tuple[str, ...]:
     lab = load(name)
     print(paint(f"{name}: {lab.question}", "1"), file=sys.stderr)
     guess = predict or (_ask(lab) if is_colourful() and sys.stdin.isatty() and not quiet else "")
@@ -131,7 +140,11 @@ def _run_one(name: str, predict: str, directory: Path, quiet: bool, live: bool) 
     show = _say_live if live else (lambda told: None)
     started = time.monotonic()
     try:
-        done = trio.run(lambda: run_lab(ROOT, name, lab, prediction=guess, tell=tell, live=show))
+        done = trio.run(
+            lambda: run_lab(
+                ROOT, name, lab, prediction=guess, tell=tell, live=show, runs_max=1 if once else RUNS_MAX
+            )
+        )
     except (EdgeError, ExceptionGroup) as error:
         failure: BaseException = error
         while isinstance(failure, BaseExceptionGroup):
@@ -139,13 +152,17 @@ def _run_one(name: str, predict: str, directory: Path, quiet: bool, live: bool) 
         if not isinstance(failure, EdgeError):
             raise
         print(f"  {failure}", file=sys.stderr)
-        return name, "broken", f"{time.monotonic() - started:.0f}", "-"
+        return name, "broken", f"{time.monotonic() - started:.0f}", "-", "-", "-"
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(done.began_unix))
     path = _write(lab, done, directory / f"{stamp}-{name}")
     if not quiet:
         _say(done)
     print(path)
-    return name, "holds" if done.passed else "FAILS", f"{time.monotonic() - started:.0f}", str(path)
+    took, held = f"{time.monotonic() - started:.0f}", sum(verdict.holds for verdict in done.verdicts)
+    word = "holds" if done.passed else "FAILS"
+    # Which of how many runs it was, and what others had of the machine meanwhile.
+    beside = f"{done.others:.0%}" + (f", run {len(done.discarded) + 1}" if done.discarded else "")
+    return name, word, f"{held} of {len(done.verdicts)}", took, beside, str(path)
 
 
 def _say_live(told: dict[str, Any]) -> None:
@@ -162,6 +179,10 @@ def _ask(lab: Lab) -> str:
 def _say(done: LabRun) -> None:
     if len(done.table[0]) > 1:
         say_table(done.table[0], done.table[1:])
+    if done.discarded:
+        print(f"run {len(done.discarded) + 1}; discarded, because others used the machine:")
+        for one in done.discarded:
+            print(f"  others had {one.others:.0%}; failed: {'; '.join(one.failed)}")
     if done.prediction:
         print(f"you predicted {done.prediction}; it was {done.predicted}")
     for verdict in done.verdicts:

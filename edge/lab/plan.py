@@ -95,10 +95,18 @@ class Window(Value, frozen=True, kw_only=True):
 
 
 class Column(Value, frozen=True, kw_only=True):
-    """A column of the results' table, a line per variant; `of` is written without the variant."""
+    """A column of the results' table, a line per variant.
+
+    `of` is written without the variant, or with `{v}` for each place where it belongs.
+    """
 
     title: str
     of: str
+
+    def of_variant(self, variant: str) -> str:
+        """The expression for the variant of that name."""
+        name = identifier(variant)
+        return self.of.replace("{v}", name) if "{v}" in self.of else f"{name}.{self.of}"
 
 
 class Expect(Value, frozen=True, kw_only=True):
@@ -130,6 +138,10 @@ class Lab(Value, frozen=True, kw_only=True):
     expect: tuple[Expect, ...]
     ci: bool = False  # short and steady enough for every push
 
+    def loads_of(self, variant: str) -> list[Load]:
+        """The phones of that variant."""
+        return [load for load in self.load if not load.only or variant in load.only]
+
     def seconds(self) -> float:
         """How long all variants take, without the edge's own start and stop."""
         longest = max(load.from_s + load.for_s for load in self.load)
@@ -149,9 +161,11 @@ def parse(text: str, name: str) -> Lab:
 
 
 def _problems(lab: Lab) -> Iterator[str]:
+    # One name for different phones in different variants: what is compared is called the same.
+    by_variant = [[load.name for load in lab.loads_of(variant.name)] for variant in lab.variant]
     for kind, names in (
         ("variant", [variant.name for variant in lab.variant]),
-        ("load", [load.name for load in lab.load]),
+        *(("load", names) for names in by_variant),
         ("window", [window.name for window in lab.window]),
     ):
         for repeated in {one for one in names if names.count(one) > 1}:
@@ -174,7 +188,7 @@ def _expressions(lab: Lab) -> Iterator[tuple[str, str]]:
     for expect in lab.expect:
         yield "expect", expect.that
     for column in lab.column:
-        yield "column", f"{identifier(lab.variant[0].name)}.{column.of}"
+        yield "column", column.of_variant(lab.variant[0].name)
 
 
 def skeleton(lab: Lab) -> dict[str, Any]:

@@ -186,8 +186,19 @@ def _words(lab: Lab) -> str:
 def _footer(lab: Lab, run: LabRun, when: str) -> str:
     return (
         f"<footer>{escape(run.name)} · {escape(when)} · commit <code>{escape(run.commit)}</code> · "
-        f"{escape(run.machine)} · edge <code>{escape(lab.config)}</code> · "
+        f"{escape(run.machine)}, of which others had {run.others:.0%}{_discarded(run)} · "
+        f"edge <code>{escape(lab.config)}</code> · "
         f"again: <code>edge lab run {escape(run.name)}</code></footer>"
+    )
+
+
+def _discarded(run: LabRun) -> str:
+    """Runs that were made again are part of the truth."""
+    return "".join(
+        f" · a run before this one was discarded: others had {one.others:.0%} of the machine, and "
+        + "; ".join(f"<code>{escape(that)}</code>" for that in one.failed)
+        + " failed"
+        for one in run.discarded
     )
 
 

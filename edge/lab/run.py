@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from edge.lab.expect import Unanswerable, evaluate, operands
 from edge.lab.measure import Sample
-from edge.lab.plan import Column, Lab, Variant, identifier
+from edge.lab.plan import Column, Lab, Variant
 
 
 class Mark(Struct, frozen=True, kw_only=True):
@@ -27,6 +27,7 @@ class VariantRun(Struct, frozen=True, kw_only=True):
     marks: list[Mark]
     counters: list[tuple[str, dict[str, str], float]]
     exemplars: list["Exemplar"]
+    others: float = 0.0  # the share of the machine that somebody else had meanwhile
 
 
 class Exemplar(Struct, frozen=True, kw_only=True):
@@ -46,6 +47,13 @@ class Verdict(Struct, frozen=True, kw_only=True):
     measured: list[tuple[str, str]]
 
 
+class Discarded(Struct, frozen=True, kw_only=True):
+    """A run that failed on a machine that was not ours; it was made again."""
+
+    others: float
+    failed: list[str]
+
+
 class LabRun(Struct, frozen=True, kw_only=True):
     """Everything about one run of a lab."""
 
@@ -58,6 +66,12 @@ class LabRun(Struct, frozen=True, kw_only=True):
     variants: list[VariantRun]
     verdicts: list[Verdict]
     table: list[list[str]]  # the first row is the head
+    discarded: list[Discarded] = []
+
+    @property
+    def others(self) -> float:
+        """What others had of the machine during the variant that had to share it most."""
+        return max((one.others for one in self.variants), default=0.0)
 
     @property
     def passed(self) -> bool:
@@ -108,7 +122,7 @@ def _cells(variant: Variant, columns: tuple[Column, ...], measures: dict[str, An
     cells = []
     for column in columns:
         try:
-            cells.append(number(evaluate(f"{identifier(variant.name)}.{column.of}", measures)))
+            cells.append(number(evaluate(column.of_variant(variant.name), measures)))
         except Unanswerable:
             cells.append("-")
     return cells

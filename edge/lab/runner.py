@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import trio
+from msgspec.structs import replace
 
 from edge.common.dns_query import NoAnswer, build_query, parse_reply
 from edge.common.errors import EdgeError, LinkLost
 from edge.common.places import find_city
 from edge.common.spans import from_wire
+from edge.lab.crowd import others_share
+from edge.lab.machine import busy_now
 from edge.lab.measure import Sample, counters, quantile, rises, windows
 from edge.lab.own_edge import OwnEdge, own_edge
 from edge.lab.phones import Phones, PlaceOf
@@ -44,15 +47,7 @@ class NoSuchTarget(EdgeError):
     status_hint = None
 
 
-async def run_lab(
-    root: Path,
-    name: str,
-    lab: Lab,
-    *,
-    prediction: str = "",
-    tell: Tell = lambda text: None,
-    live: Live = lambda told: None,
-) -> LabRun:
+async def run_once(root: Path, name: str, lab: Lab, prediction: str, tell: Tell, live: Live) -> LabRun:
     """Run every variant and judge.  Raises `ConfigError`, `NotReady`, `LinkLost`."""
     began_unix = time.time()
     runs: list[VariantRun] = []
@@ -63,7 +58,8 @@ async def run_lab(
         run = await _run_variant(root, lab, variant, tell, live)
         runs.append(run)
         here: dict[str, Any] = {"counters": run.counters}
-        for load in lab.load:
+        active = lab.loads_of(variant.name)
+        for load in (*lab.load, *active):  # the last of one name counts
             mine = [sample for sample in run.samples if sample.load == load.name]
             here[identifier(load.name)] = windows(mine, spans, load.for_s)
         measures[identifier(variant.name)] = here
@@ -85,11 +81,14 @@ async def _run_variant(root: Path, lab: Lab, variant: Variant, tell: Tell, live:
     # Not under the project: a Unix socket's path has at most 107 bytes.
     parent = Path(tempfile.mkdtemp(prefix="edge-lab-"))
     settings = {"EDGE_LOG": "text", **lab.set, **variant.set}
+    before = busy_now()
     try:
         async with own_edge(root, config, parent / "run", settings) as edge:
-            seconds = max(load.from_s + load.for_s for load in lab.load)
+            seconds = max(load.from_s + load.for_s for load in lab.loads_of(variant.name))
             tell(f"{variant.name}: {len(edge.link.members) - 1} processes are up; {seconds:g} s of load")
-            return await _play(edge, lab, variant, seconds, tell, live)
+            run = await _play(edge, lab, variant, seconds, tell, live)
+        # The edge has ended, so the kernel has added its processes to our children's account.
+        return replace(run, others=others_share(before, busy_now()))
     finally:
         shutil.rmtree(parent, ignore_errors=True)
 
@@ -105,9 +104,7 @@ async def _play(
     began, began_unix = trio.current_time() + 0.2, time.time() + 0.2
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_tell_live, variant.name, samples, marks, began, seconds, live)
-        for load in lab.load:
-            if load.only and variant.name not in load.only:
-                continue
+        for load in lab.loads_of(variant.name):
             nursery.start_soon(Phones(load, _place_of(edge, load), began, samples).run)
         for step in sorted(lab.step, key=lambda step: step.at_s):
             if not step.only or variant.name in step.only:

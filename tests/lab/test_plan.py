@@ -56,6 +56,31 @@ def test_a_mistake_is_named(change: tuple[str, str], hint: str) -> None:
     assert hint in str(caught.value)
 
 
+def test_different_phones_may_share_a_name_in_different_variants() -> None:
+    """What is compared is called the same, and a column says which variant it means, also twice."""
+    text = GOOD.replace("edge.phones", "kept.phones").replace(
+        "[[expect]]",
+        """only = ["kept"]
+[[load]]
+name = "phones"
+connection = "new"
+only = ["fresh"]
+[[variant]]
+name = "kept"
+[[variant]]
+name = "fresh"
+[[column]]
+title = "share"
+of = "{v}.phones.ok / {v}.phones.sent"
+[[expect]]""",
+    )
+
+    lab = parse(text, "good")
+
+    assert [load.connection for load in lab.loads_of("fresh")] == ["new"]
+    assert lab.column[0].of_variant("fresh") == "fresh.phones.ok / fresh.phones.sent"
+
+
 @pytest.mark.parametrize("path", LABS, ids=lambda path: path.stem)
 def test_a_lab_of_ours_is_sound(path: Path) -> None:
     """It parses, its edge's configuration is valid in every variant, and the code it points at exists."""
