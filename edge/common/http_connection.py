@@ -28,6 +28,7 @@ LINGER_S = 1.0
 
 _GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
 _CLOSE: Header = (b"connection", b"close")
+_NOT_BEGUN: tuple[Header, ...] = ((b"edge-unprocessed", b"draining"), _CLOSE)
 
 
 async def serve_connection(stream: trio.abc.HalfCloseableStream, host: Host) -> None:
@@ -125,11 +126,11 @@ class _Connection:
         if self._host.closing:
             return b""
         with trio.move_on_after(self._limits.idle_timeout_s) as scope:
-            self._host.idle.add(scope)  # a drain ends the wait by cancelling it
+            self._host.waiting.add(scope)  # a drain ends the wait by cancelling it
             try:
                 return bytes(await self._stream.receive_some(READ_BYTES))
             finally:
-                self._host.idle.discard(scope)
+                self._host.waiting.discard(scope)
         return b""
 
     async def _receive_body(self) -> bytes:
@@ -142,9 +143,18 @@ class _Connection:
                 return b""  # EndOfMessage, or PAUSED behind it
             if self._h11.they_are_waiting_for_100_continue:
                 await self._send(h11.InformationalResponse(status_code=100, headers=[], reason=REASONS[100]))
-            with trio.move_on_after(self._limits.body_timeout_s):
-                self._h11.receive_data(bytes(await self._stream.receive_some(READ_BYTES)))
-                continue
+            if not self._host.closing:
+                with trio.move_on_after(self._limits.body_timeout_s) as scope:
+                    self._host.waiting.add(scope)
+                    try:
+                        self._h11.receive_data(bytes(await self._stream.receive_some(READ_BYTES)))
+                    finally:
+                        self._host.waiting.discard(scope)
+                    continue
+            if self._host.closing:
+                # No handler of ours does anything before it has read its body, so whoever still
+                # holds that may give it to another copy (Meta's Partial Post Replay, ADR 14).
+                raise Refusal(503, "draining", "this copy ends before the body is here", _NOT_BEGUN)
             raise Refusal(408, "body-timeout", "the request's body took too long", (_CLOSE,))
 
     def _begin(self, head: h11.Request) -> HttpRequest:

@@ -51,7 +51,8 @@ class Host:
     def __init__(self, handler: Handler, process: Process, limits: Limits) -> None:
         self.limits = limits
         self.log = process.log
-        self.idle: set[trio.CancelScope] = set()  # one for each connection between two requests
+        # One for each connection that waits for its next request, or for more of a body.
+        self.waiting: set[trio.CancelScope] = set()
         self.closing = False  # the drain's grace is over: do not wait for a next request
         self._handler = handler
         self._process = process

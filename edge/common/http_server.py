@@ -6,7 +6,8 @@ Draining: `/readyz` turns 503 at once and every answer says `Connection: close`,
 but for `GRACE_S` we still accept and let idle connections be, because the
 balancers in front need a moment to hear of it and a request that meets a closed
 door is an error that nobody had to make.  Then idle connections are closed,
-requests in flight are finished, and `serve_http` returns.
+requests whose bodies are still on their way are given back (503 with
+`Edge-Unprocessed`), the others are finished, and `serve_http` returns.
 
 When all `connections_max` are taken nobody is accepted: the next caller waits in
 the kernel's backlog, where it costs nothing.
@@ -52,7 +53,7 @@ async def serve_http(
             for listener in listeners:
                 listener.socket.close()
         host.closing = True
-        for scope in list(host.idle):
+        for scope in list(host.waiting):
             scope.cancel()
 
 

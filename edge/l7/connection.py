@@ -232,6 +232,8 @@ class PhoneConnection(Serving):
                     verdict = await self._admit_body(request, body)
                 if verdict is None:
                     verdict = await worker.forwarder.forward(self, request, head, body, trip)
+                    if request.route is not None and request.route.mirror is not None:
+                        worker.mirrors.copy(request.route.mirror, self._heads, request, head, body)
             except Refused as refused:
                 if self.head_sent:
                     raise PeerGone from refused

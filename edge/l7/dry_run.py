@@ -144,4 +144,6 @@ def _routed(request: Request, table: RouteTable) -> str:
     path = upstream_path(route, request.path)
     if path != request.path:
         told += f", path {path}"
+    if route.mirror is not None:
+        told += f", a copy of {route.mirror.share:.0%} of them to {route.mirror.cluster}"
     return told + (f"; passed over: {', '.join(passed_over)}" if passed_over else "")

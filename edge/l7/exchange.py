@@ -20,7 +20,7 @@ from edge.l7.request import Request
 from edge.l7.transport import PeerGone
 from edge.l7.tunnel import tunnel
 from edge.l7.upstream.pool import STREAM_BYTES, Channel
-from edge.l7.upstream.retry import IDEMPOTENT
+from edge.l7.upstream.retry import IDEMPOTENT, is_unprocessed
 
 if TYPE_CHECKING:
     from edge.l7.connection import PhoneConnection
@@ -74,8 +74,16 @@ async def exchange(
                 raise _broken(channel, "while the request was sent") from error
         attempt.sent_ns = time.monotonic_ns()
     reply, rest = await _reply_head(phone, request, channel, attempt, early, memo, head.line.version)
+    # Answered before it has heard all of the body, the service still waits for the rest, and would take the
+    # head of the next request for it.
+    unheard = bool(early) and body is not None
+    if is_unprocessed(reply):
+        # Whatever the method: nothing has been done yet, and the service says so itself.
+        raise Failure("UD", f"{attempt.endpoint} drains and has not begun it", sent=False, blame=False)
     if _try_elsewhere(phone, request, reply):
         raise Failure("UH", f"{attempt.endpoint} answered 503", sent=True)
+    if unheard and body is not None and not body.complete:
+        phone.keep_alive = False  # nobody will read the rest of it
     if reply.status == 101:
         if not head.upgrade:
             raise Failure("UPE", "the service switched protocols unasked", sent=True)
@@ -87,23 +95,23 @@ async def exchange(
         ours = fetch.response(reply.status, reply.fields, time.monotonic(), phone.unix_now())
         if ours is not None:
             await phone.send_answer(request, ours)
-            return reply.keep_alive and reply.length == 0 and not rest and not early
+            return reply.keep_alive and reply.length == 0 and not rest and not unheard
     if len(rest) != reply.length:
-        return await _stream(phone, request, head, channel, reply, rest, attempt) and not early
+        return await _stream(phone, request, head, channel, reply, rest, attempt) and not unheard
     # The usual case: all of it is here, and one write does.
     if fetch is not None and rest:
         fetch.data(rest)
     message = phone.whole_reply(request, reply, rest, attempt)
     if not phone.transport.send_now(message):
         await phone.transport.send_rest()
-    # Answered early, the service still waits for the rest of this body, and would take the head of the next
-    # request for it.
-    return reply.keep_alive and not early
+    return reply.keep_alive and not unheard
 
 
 def needs_patience(phone: "PhoneConnection", request: Request, reply: ReplyHead) -> bool:
     """Is there more to do about this answer than to pass it on?"""
-    return reply.status < 200 or _try_elsewhere(phone, request, reply)
+    if reply.status == 503:
+        return is_unprocessed(reply) or _try_elsewhere(phone, request, reply)
+    return reply.status < 200
 
 
 def _try_elsewhere(phone: "PhoneConnection", request: Request, reply: ReplyHead) -> bool:
@@ -241,15 +249,12 @@ async def _send_with_body(
         except PeerGone as error:
             early = channel.receive_now()  # it may have said why before it closed
             if early:
-                phone.keep_alive = phone.keep_alive and body.complete
                 return early
             raise _broken(channel, "while the request was sent") from error
         if body.complete:
             return b""
         early = channel.receive_now()
         if early:
-            # The service answers before it has heard all: pass that on, and read no more.
-            phone.keep_alive = False
             return early
         if early == b"":
             raise _broken(channel, "while the body was sent")

@@ -10,7 +10,7 @@ which the kernel has something to read, and for those a call from the poller doe
 Meanwhile the connection's task sleeps (`PhoneConnection._rest`), for as many
 requests as stay usual.  Whatever is not usual, is handed over at the point that it
 has reached (`Handed`) and the task, once woken, goes on from there: a head that is
-not whole, a body, an upgrade, a cache that fetches, a service without an idle
+not whole, a body, an upgrade, a cache that fetches, a mirror, a service without an idle
 connection, an answer of several reads, a failure.  What a request goes through is
 written once, in `edge.l7.serving` and `edge.l7.forward`, for both.
 
@@ -137,7 +137,8 @@ class Express:
                 return self._hand_over(Handed(answered=True))
             return TAKEN if self._done(phone.end(request)) else WAKE
         forwarder = worker.forwarder
-        if request.fetch is not None or forwarder.faults.armed:
+        mirrored = request.route is not None and request.route.mirror is not None
+        if request.fetch is not None or forwarder.faults.armed or mirrored:
             return self._hand_over(Handed())
         trip = self._trip = forwarder.set_out(request, request.marks[-1] * 1e-9)
         if not forwarder.begin(phone, trip, request.marks[-1] * 1e-9) or not forwarder.take(phone, trip):

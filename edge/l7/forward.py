@@ -4,13 +4,14 @@ Pick an endpoint, take a connection, and leave the exchange to
 `edge.l7.exchange`.  A request is tried again only where that cannot do harm:
 nothing was sent, or the method is idempotent (RFC 9110 section 9.2.2) and its
 body is still held; on another endpoint, after a jittered pause, and within the
-cluster's budget.  While the only copy is being replaced, requests wait for it
+cluster's budget.  A service that drains may give back what it has not begun, and then even
+a POST is sent again (ADR 14).  While the only copy is being replaced, requests wait for it
 instead of failing (`Cluster.returns_soon`).  One case is free of charge: a kept-alive connection that ended
 before its first byte was closed by the service while it was idle, so the same
 request goes out again on a fresh one.
 
 What could not be done becomes an `Answer` with one of Envoy's flags: UH no
-endpoint, UF no connection, UO overflow, UT timeout, UC connection broken, URX
+endpoint, UD it drains, UF no connection, UO overflow, UT timeout, UC connection broken, URX
 retries exhausted, UPE no proper answer.
 """
 
@@ -42,9 +43,12 @@ if TYPE_CHECKING:
 CONNECTS_MAX: Final = 3
 # How often a request looks whether the copy it waits for is back.
 RETURN_LOOK_S: Final = 0.02
+# Nobody accepted the connection; it drains and has not begun.
+_FREE: Final = frozenset(("UF", "UD"))
 _HASHING: Final = frozenset(("hash", "bounded-hash"))
 _DETAILS: Final = {
     "UH": (503, "The service has no healthy copy right now.", "destination_unavailable"),
+    "UD": (503, "The service is being restarted.", "destination_unavailable"),
     "UF": (502, "The service cannot be reached right now.", "connection_refused"),
     "UO": (503, "The service is busy right now.", "connection_limit_reached"),
     "UT": (504, "The service did not answer in time.", "http_response_timeout"),
@@ -239,9 +243,11 @@ class Forwarder:
                 trip.again = pick
                 continue
             trip.again = None
-            # A refused connection cost the service nothing, so it is not charged to the budget.
-            free = lost.flag == "UF"
-            limit = CONNECTS_MAX if free and config.retry.attempts else config.retry.attempts
+            # What cost the service nothing is not charged to the budget; and who drains and gives a request
+            # back is no retry in the sense of `attempts`, which may forbid those.
+            free = lost.flag in _FREE
+            allowed = config.retry.attempts
+            limit = CONNECTS_MAX if lost.flag == "UD" or (free and allowed) else allowed
             spent = len(trip.tried) >= limit or now >= trip.deadline
             if not safe or spent or not (free or cluster.may_retry(now)):
                 return self._give_up(phone, request, lost.flag, lost.why, now)

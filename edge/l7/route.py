@@ -6,7 +6,7 @@ it never changes.  A new configuration makes new ones.
 
 from dataclasses import dataclass
 
-from edge.common.config import RouteConfig
+from edge.common.config import MirrorConfig, RouteConfig
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,3 +19,4 @@ class Route:
     request_lines: bytes = b""  # `set-request-headers`, ready for the wire
     response_lines: bytes = b""  # `set-response-headers`, ready for the wire
     drop_response: frozenset[bytes] = frozenset()  # `remove-response-headers`, lower case
+    mirror: MirrorConfig | None = None  # who gets copies; None: nobody

@@ -12,6 +12,7 @@ import socket
 import ssl
 import struct
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import trio
@@ -35,6 +36,7 @@ from edge.l7.http1.memo import HeadMemo
 from edge.l7.http1.reply_head import ReplyMemo
 from edge.l7.http1.rules import limits_of
 from edge.l7.limits_sync import share_limits
+from edge.l7.mirror import Mirrors
 from edge.l7.poller import Poller
 from edge.l7.recent import is_worth_keeping, recent
 from edge.l7.record import Flow, Record, Ring, spans_of
@@ -92,6 +94,9 @@ class Worker:
         self.reply_memo = ReplyMemo(l7.memo_entries_max, l7.memo_bytes_max // 8)
         self.forwarder = Forwarder(self.reply_memo, self.dice)
         self.forwarder.faults = process.faults
+        self.mirrors = Mirrors(
+            lambda: self.forwarder.targets, self.reply_memo, self.dice, self._spawn, process.metrics
+        )
         self.certificates = Certificates(process.run_dir)
         self.stages = Stages(
             self.config, process.run_dir, process.log, self._under_way, self._revalidate_later
@@ -256,6 +261,10 @@ class Worker:
         load["requests"] = float(self.counts.requests)
 
     # -- what connections ask for --------------------------------------------------------
+
+    def _spawn(self, function: Callable[..., Awaitable[None]], *arguments: Any) -> None:
+        assert self._nursery is not None, "asked by connections, which `run` serves"
+        self._nursery.start_soon(function, *arguments)
 
     def redirect(self, request: Request) -> Answer:
         """Plain HTTP is answered with the way to HTTPS."""

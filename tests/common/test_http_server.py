@@ -18,10 +18,6 @@ from edge.common.process import Process
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
-async def hello(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(200, b"hello")
-
-
 class Serving:
     """A server on a port of its own."""
 
@@ -29,6 +25,8 @@ class Serving:
         self.process = Process.for_test(Config(), run_dir)
         self.stopped = trio.Event()
         self.port = 0
+        self.handling = trio.Event()
+        self.bodies: list[bytes] = []
 
     async def connect(self) -> trio.SocketStream:
         return await trio.open_tcp_stream("127.0.0.1", self.port)
@@ -37,6 +35,12 @@ class Serving:
 @asynccontextmanager
 async def serving(run_dir: Path, limits: Limits | None = None) -> AsyncIterator[Serving]:
     rig = Serving(run_dir)
+
+    async def hello(request: HttpRequest) -> HttpResponse:
+        rig.handling.set()
+        rig.bodies.append(await request.read())
+        return HttpResponse(200, b"hello")
+
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     rig.port = listeners[0].socket.getsockname()[1]
 
@@ -75,6 +79,26 @@ async def test_a_drain_ends_when_the_last_caller_is_served(
             await rig.connect()
         for stream in (idle, busy, late):
             await stream.aclose()
+
+
+async def test_a_body_that_comes_too_late_for_a_drain_is_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was done with it, and the answer says so: whoever holds the body may ask another copy."""
+    monkeypatch.setattr(http_server, "GRACE_S", 0.1)
+    async with serving(tmp_path) as rig:
+        slow = await rig.connect()
+        await slow.send_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello")
+        await rig.handling.wait()
+        rig.process.draining.set()
+        answer = bytes(await slow.receive_some(4096))
+        await slow.aclose()
+        await rig.stopped.wait()
+
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nedge-unprocessed: draining\r\n" in answer
+    assert b"\r\nconnection: close\r\n" in answer
+    assert rig.bodies == []
 
 
 async def test_a_full_house_lets_the_next_caller_wait(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from edge.common.config import (
     ExperimentConfig,
     L7Config,
     LimitConfig,
+    MirrorConfig,
     RouteConfig,
     ShedConfig,
 )
@@ -18,6 +19,7 @@ from edge.l7.dry_run import DryRun, dry_run
 from edge.l7.http1.rules import limits_of
 from edge.l7.pipeline import Stage
 from edge.l7.stages.auth import Auth
+from edge.l7.stages.caller import Callers
 from edge.l7.stages.experiment import Experiments
 from edge.l7.stages.normalise import Normalise
 from edge.l7.stages.ratelimit import RateLimits
@@ -30,6 +32,13 @@ ROUTES = (
     RouteConfig(name="feed", path="/feed", cluster="feed", auth="required"),
     RouteConfig(name="posts", path="/feed", method=("POST",), cluster="feed"),
     RouteConfig(name="media", path="/media/*", cluster="media", cache=True, rewrite_prefix="/"),
+    RouteConfig(
+        name="jobs",
+        path="/jobs",
+        cluster="feed",
+        callers=("jobs",),
+        mirror=MirrorConfig(cluster="next", share=0.25),
+    ),
 )
 
 
@@ -38,6 +47,7 @@ def walk(raw: bytes, **more: Any) -> DryRun:
     stages: dict[str, Stage] = {
         "normalise": Normalise(),
         "route": route,
+        "caller": Callers(),
         "auth": Auth(AuthConfig(), {"1": pem(PRIVATE)}),
         "ratelimit": RateLimits((LimitConfig(name="source", key="source", rate_per_s=1, burst=2),)),
         "experiment": Experiments((ExperimentConfig(name="x", variants={"a": 1}),)),
@@ -66,10 +76,11 @@ def test_a_request_that_passes_shows_every_stage() -> None:
     found = walk(b"GET /feed HTTP/1.1\r\nHost: h\r\nCookie: edge_session=" + token() + b"\r\n\r\n")
 
     assert [step.stage for step in found.steps] == [
-        "http1", "normalise", "route", "auth", "ratelimit", "experiment", "shed", "cache"
+        "http1", "normalise", "route", "caller", "auth", "ratelimit", "experiment", "shed", "cache"
     ]  # fmt: skip
     said = told(found)
     assert said["route"] == ("pass", "feed -> feed; passed over: posts (method)")
+    assert said["caller"] == ("pass", "the route asks for no certificate")
     assert said["auth"] == ("pass", "account 1 (ada)")
     assert said["ratelimit"] == ("pass", 'ratelimit: "source";r=1;t=1')
     assert said["experiment"] == ("pass", "x=a")
@@ -102,6 +113,16 @@ def test_rewriting_and_normal_form_are_shown() -> None:
     assert said["normalise"] == ("pass", "the path becomes /media/7")
     assert said["route"] == ("pass", "media -> media, path /7")
     assert said["cache"] == ("pass", "not in memory: it would be fetched")
+
+
+def test_callers_and_copies_are_shown() -> None:
+    """Whose certificate would do, and who else would get the request."""
+    raw = b"GET /jobs HTTP/1.1\r\nHost: h\r\n\r\n"
+    known, unknown = told(walk(raw, caller="jobs")), told(walk(raw, caller="other"))
+
+    assert known["route"] == ("pass", "jobs -> feed, a copy of 25% of them to next")
+    assert known["caller"] == ("pass", "jobs, by its certificate")
+    assert unknown["caller"] == ("answer 403 AUTH", "caller: other is none of jobs")
 
 
 def test_the_body_is_judged_with_the_head() -> None:

@@ -157,6 +157,7 @@ def make_route(config: RouteConfig) -> Route:
         request_lines=_lines(config.set_request_headers),
         response_lines=_lines(config.set_response_headers),
         drop_response=frozenset(name.lower().encode() for name in config.remove_response_headers),
+        mirror=config.mirror if config.mirror.cluster else None,
     )
 
 

@@ -1,12 +1,12 @@
 """May this request be sent a second time?
 
-Two questions.  Is it safe: nothing was sent yet, or the method may be repeated
-without doing its work twice (RFC 9110 section 9.2.2), and the phone has seen
-nothing of an answer?  And can we afford it: a service in trouble must not get a
-multiple of its load as help.  Retries are therefore paid from a budget, as in
-Finagle: each request puts in `budget` (a fifth) of a retry, each retry takes one
-out, and what was put in more than ten seconds ago is worth nothing any more.  A
-small reserve lets an idle cluster retry at all.
+Two questions.  Is it safe: nothing was sent yet, or the service says that it has done
+nothing with what was sent, or the method may be repeated without doing its work twice
+(RFC 9110 section 9.2.2), and the phone has seen nothing of an answer?  And can we
+afford it: a service in trouble must not get a multiple of its load as help.  Retries
+are therefore paid from a budget, as in Finagle: each request puts in `budget` (a
+fifth) of a retry, each retry takes one out, and what was put in more than ten seconds
+ago is worth nothing any more.  A small reserve lets an idle cluster retry at all.
 
 State: one number and the time it is from.
 """
@@ -14,9 +14,12 @@ State: one number and the time it is from.
 from typing import Final
 
 from edge.common.config import RetryConfig
+from edge.l7.http1.reply_head import ReplyHead
 
 # Finagle's RetryBudget: deposits live for ten seconds.
 MEMORY_S: Final = 10.0
+# In a 503 of a service that drains: "I have done nothing with this, ask another copy".
+UNPROCESSED: Final = b"edge-unprocessed"
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 
 
@@ -25,6 +28,11 @@ def is_safe(method: str, *, sent: bool, answered: bool) -> bool:
     if answered:
         return False
     return not sent or method in IDEMPOTENT
+
+
+def is_unprocessed(reply: ReplyHead) -> bool:
+    """Does the service say that it drains and has not begun the request?  See ADR 14."""
+    return reply.status == 503 and any(name == UNPROCESSED for name, _ in reply.fields)
 
 
 def backoff_s(config: RetryConfig, attempt: int, dice: float) -> float:

@@ -3,7 +3,8 @@
 import pytest
 
 from edge.common.config import RetryConfig
-from edge.l7.upstream.retry import RetryBudget, backoff_s, is_safe
+from edge.l7.http1.reply_head import ReplyMemo
+from edge.l7.upstream.retry import RetryBudget, backoff_s, is_safe, is_unprocessed
 
 CONFIG = RetryConfig(budget=0.2, concurrent_min=3, backoff_ms=25, backoff_ms_max=250)
 
@@ -24,6 +25,21 @@ def test_a_request_is_repeated_only_where_that_cannot_do_harm(
 ) -> None:
     """A message must not be sent twice because a service was restarted."""
     assert is_safe(method, sent=sent, answered=answered) is safe
+
+
+@pytest.mark.parametrize(
+    ("head", "unprocessed"),
+    [
+        (b"HTTP/1.1 503 X\r\nEdge-Unprocessed: draining\r\n\r\n", True),
+        (b"HTTP/1.1 503 X\r\nRetry-After: 1\r\n\r\n", False),
+        (b"HTTP/1.1 500 X\r\nEdge-Unprocessed: draining\r\n\r\n", False),
+    ],
+)
+def test_a_service_that_drains_says_what_it_has_not_begun(head: bytes, unprocessed: bool) -> None:
+    """The only case in which a POST that was sent may be sent again."""
+    reply = ReplyMemo(16, 4096).judge(head.replace(b"\r\n\r\n", b"\r\nContent-Length: 0\r\n\r\n"), "POST")
+
+    assert is_unprocessed(reply) is unprocessed
 
 
 def test_a_service_in_trouble_gets_at_most_a_fifth_more() -> None:
