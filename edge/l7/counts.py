@@ -21,6 +21,8 @@ class Seen(NamedTuple):
     log_lost: int
     retries: int
     stale_retries: int
+    hedges_won: int
+    hedges_lost: int
     inflight: Mapping[str, int]  # by cluster
     blocked: Mapping[str, int]  # by WAF rule
     limited: Mapping[str, int]  # by limit
@@ -71,6 +73,9 @@ class Counts:
             "edge_l7_heads_judged_total", "Heads that h11 was asked about"
         ).child()
         self._retries = registry.counter("edge_upstream_retries_total", "Requests sent again", ("kind",))
+        self._hedges = registry.counter(
+            "edge_upstream_hedges_total", "Second copies asked because the first was slow", ("outcome",)
+        )
         self._log_lost = registry.counter(
             "edge_l7_log_lines_lost_total", "Lines that could not be written"
         ).child()
@@ -133,6 +138,8 @@ class Counts:
         self._log_lost.value = seen.log_lost
         self._retries.child("retry").value = seen.retries
         self._retries.child("stale").value = seen.stale_retries
+        self._hedges.child("won").value = seen.hedges_won
+        self._hedges.child("lost").value = seen.hedges_lost
         for cluster, count in seen.inflight.items():
             self._inflight.child(cluster).value = count
         for rule, count in seen.blocked.items():

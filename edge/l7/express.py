@@ -141,6 +141,9 @@ class Express:
         if request.fetch is not None or forwarder.faults.armed or mirrored:
             return self._hand_over(Handed())
         trip = self._trip = forwarder.set_out(request, request.marks[-1] * 1e-9)
+        if trip.target.hedge is not None:
+            self._trip = None
+            return self._hand_over(Handed(None, trip))
         if not forwarder.begin(phone, trip, request.marks[-1] * 1e-9) or not forwarder.take(phone, trip):
             self._trip = None
             return self._hand_over(Handed(None, trip))

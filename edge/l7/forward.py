@@ -23,6 +23,7 @@ import trio
 
 from edge.common.faults import Faults
 from edge.l7.exchange import Failure, exchange
+from edge.l7.hedge import Hedges
 from edge.l7.http1.head import Head
 from edge.l7.http1.reply_head import ReplyMemo
 from edge.l7.phone_body import PhoneBody
@@ -31,6 +32,7 @@ from edge.l7.request import Request
 from edge.l7.transport import PeerGone
 from edge.l7.upstream.affinity import CookieAffinity, affinity_key
 from edge.l7.upstream.cluster import RETURN_S, Cluster, Pick
+from edge.l7.upstream.hedge_delay import hedge_delay
 from edge.l7.upstream.ordered_faults import suffer
 from edge.l7.upstream.pool import Channel, ConnectFailed, Overflow, Way
 from edge.l7.upstream.retry import backoff_s, is_safe
@@ -62,13 +64,14 @@ _DETAILS: Final = {
 class Target:
     """One cluster: who is there, the connections, and who is bound to whom."""
 
-    __slots__ = ("affinity", "cluster", "hashing", "way")
+    __slots__ = ("affinity", "cluster", "hashing", "hedge", "way")
 
     def __init__(self, cluster: Cluster, way: Way, affinity: CookieAffinity | None) -> None:
         self.cluster = cluster
         self.way = way
         self.affinity = affinity
         self.hashing = cluster.config.balance in _HASHING
+        self.hedge = hedge_delay(cluster.config.hedge)
 
 
 class Trip:
@@ -107,6 +110,12 @@ class Trip:
         self.half_sent = False  # the rest of the head is still in the channel's hands
         self.early = b""  # what of the answer has been read already
 
+    @property
+    def under_way(self) -> Try:
+        """The try that has begun."""
+        assert self.attempt is not None, "begun"
+        return self.attempt
+
 
 class Forwarder:
     """The way of one worker to all services."""
@@ -117,6 +126,7 @@ class Forwarder:
         self._dice = dice
         self.stale_retries = 0
         self.retries = 0
+        self.hedges = Hedges(dice)
         self.faults = Faults()  # the worker puts its process's own here
 
     # -- the steps of a try that wait for nothing -----------------------------------------
@@ -173,6 +183,8 @@ class Forwarder:
         if learned:
             first_s = ((attempt.first_ns or attempt.end_ns) - attempt.start_ns) * 1e-9
             cluster.finished(pick.endpoint, not blame, first_s, now)
+            if trip.target.hedge is not None and attempt.first_ns and not trip.request.body_expected:
+                trip.target.hedge.learn(first_s)
         else:
             # The phone left, or we are to blame: nothing to learn about the endpoint.
             cluster.abandoned(pick.endpoint)
@@ -228,9 +240,11 @@ class Forwarder:
                     if ordered is not None:
                         raise Failure(*ordered, sent=False)
                 await self._try(phone, request, head, body, trip, attempt)
-                learned, blame = True, attempt.status >= 500
+                learned, blame = True, trip.under_way.status >= 500
                 return None
             except Failure as failure:
+                attempt, pick = trip.under_way, trip.pick  # a hedge may have changed both
+                assert pick is not None, "begun"
                 attempt.error = failure.flag
                 learned = blame = failure.blame
                 lost = failure
@@ -294,13 +308,14 @@ class Forwarder:
                 raise Failure("UT" if error.timed_out else "UF", str(error), sent=False) from error
             except Overflow as error:
                 raise Failure("UO", str(error), sent=False, blame=False) from error
-        channel = trip.channel
-        assert channel is not None, "taken"
         again = False
         try:
+            if trip.target.hedge is not None and not attempt.sent_ns:
+                await self.hedges.run(phone, request, head, trip)
             again = await exchange(phone, request, head, body, trip, self._memo)
         finally:
-            way.give_back(channel, again, time.monotonic())
+            assert trip.channel is not None, "taken"
+            way.give_back(trip.channel, again, time.monotonic())
 
     def _give_up(
         self, phone: "PhoneConnection", request: Request, flag: str, why: str, now: float

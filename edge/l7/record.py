@@ -209,7 +209,10 @@ def spans_of(record: Record, instance: str, pid: int, pop: str) -> list[Span]:
     if record.tries:
         first = record.tries[0]
         begin = record.marks[-1] if record.marks else record.head_ns
-        spans.append(span("l7.queue", next(ids), begin, first.connected_ns or first.end_ns))
+        queue = span("l7.queue", next(ids), begin, first.connected_ns or first.end_ns)
+        if said := verdicts.get("upstream"):
+            queue.attributes["edge.why"] = said
+        spans.append(queue)
     for number, attempt in enumerate(record.tries):
         spans.append(
             span(

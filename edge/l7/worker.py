@@ -247,6 +247,8 @@ class Worker:
                 log_lost=self.log.lost,
                 retries=self.forwarder.retries,
                 stale_retries=self.forwarder.stale_retries,
+                hedges_won=self.forwarder.hedges.won,
+                hedges_lost=self.forwarder.hedges.lost,
                 inflight={name: target.cluster.active for name, target in self.forwarder.targets.items()},
                 blocked=self.stages.waf.blocked,
                 limited=self.stages.ratelimit.refused,
@@ -452,6 +454,7 @@ class Worker:
             "h11_judged_replies": self.reply_memo.judged,
             "retries": self.forwarder.retries,
             "stale_retries": self.forwarder.stale_retries,
+            "hedges": {"won": self.forwarder.hedges.won, "lost": self.forwarder.hedges.lost},
             "revision": self.revision,
             "clusters": [
                 target.cluster.explain()
