@@ -53,8 +53,8 @@ def show(prefix: str = "", *, origin: bool = False, json: bool = False) -> None:
 def reload() -> None:
     """Check edge.toml and, if it is right, give it to every process of the running edge.
 
-    Ports, POPs and numbers of processes need a restart; everything else is taken
-    over between two requests.
+    Ports, POPs, numbers of processes and L4's engine need a restart; everything else
+    is taken over between two requests.
     """
     config = load_with_origins(config_path()).config
     data = revision.encode(config)

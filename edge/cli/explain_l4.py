@@ -31,7 +31,8 @@ def flow_lines(answer: dict[str, Any], source: str) -> list[str]:
     """One L4's answer, in sentences."""
     lines = [f"{answer['name']} ({answer['role']}, {answer['policy']}, {answer['mood']})"]
     for held in answer["open"]:
-        lines.append(f"  open: port {held['port']} at {held['worker']} for {held['for_s']:.1f} s")
+        moved = "" if held.get("bytes") is None else ", {:,} bytes in and {:,} out".format(*held["bytes"])
+        lines.append(f"  open: port {held['port']} at {held['worker']} for {held['for_s']:.1f} s{moved}")
     if answer["role"] != "active":
         return lines
     if answer["banned"]:

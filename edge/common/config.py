@@ -89,7 +89,10 @@ class AdmissionConfig(Value, frozen=True, kw_only=True):
 class L4Config(Value, frozen=True, kw_only=True):
     """The distributor."""
 
+    # "relay" copies the bytes instead: for workers on other hosts, and for faults on that hop.
     engine: Literal["handoff", "relay"] = "handoff"
+    # Networks whose connections begin with a PROXY header (v1 or v2): load balancers in front of us.
+    proxy_from: tuple[str, ...] = ()
     balance: Balance = "weighted"
     mode: Literal["active-standby", "active-active"] = "active-standby"
     backlog: Count = 1024  # Proxygen's accept backlog
@@ -144,6 +147,10 @@ class L7Config(Value, frozen=True, kw_only=True):
     memo_bytes_max: int = 8 * 1024 * 1024
     cache: CacheConfig = CacheConfig()
     shed: ShedConfig = ShedConfig()
+    # Where workers take relayed connections, each at a port of its own, when [l4] engine is "relay"; and
+    # from whom: the L4s, for whoever may send a PROXY header may claim to be any phone.
+    relay_listen: str = "127.0.0.1"
+    relay_from: tuple[str, ...] = ("127.0.0.1/32", "::1/128")
     trace_ring: int = 8192  # requests a worker remembers for `edge trace --id`
     slow_request_s: Positive = 0.5
 

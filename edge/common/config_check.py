@@ -134,7 +134,10 @@ def _split(address: str) -> tuple[str, int | None]:
 
 
 def _networks(config: Config) -> Iterator[Problem]:
+    written: list[tuple[Path, str]]
     written = [(("l4", "admission", "allow"), network) for network in config.l4.admission.allow]
+    written += [(("l4", "proxy-from"), network) for network in config.l4.proxy_from]
+    written += [(("l7", "relay-from"), network) for network in config.l7.relay_from]
     written += [(("dns", "cities", city), network) for city, network in config.dns.cities.items()]
     for city in config.dns.cities:
         if find_city(city) is None:
@@ -212,12 +215,18 @@ def _routes(config: Config) -> Iterator[Problem]:
 
 
 def _engine(config: Config) -> Iterator[Problem]:
-    # An edge that starts and serves nobody would be worse than one that says so.
-    if config.l4.engine == "relay":
+    if config.l4.proxy_from and config.l4.engine == "handoff":
         yield Problem(
-            ("l4", "engine"),
-            "our own workers take connections by handoff only; `edge l4 --listen ... --to ...` relays",
+            ("l4", "proxy-from"), 'handoff reads no byte, so no header either; engine = "relay" does'
         )
+    try:
+        address = ipaddress.ip_address(config.l7.relay_listen)
+    except ValueError:
+        yield Problem(("l7", "relay-listen"), f'"{config.l7.relay_listen}" is not an IP address')
+        return
+    if address.is_unspecified or address.is_multicast:
+        # L4 is told this address, so it has to be one that it can connect to.
+        yield Problem(("l7", "relay-listen"), f"{address} is no address that an L4 could connect to")
 
 
 def _clusters_named(route: RouteConfig) -> Iterator[tuple[str, str]]:

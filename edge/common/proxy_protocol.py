@@ -9,12 +9,11 @@ Whether a peer may send one at all is the caller's question: a header from an
 address that is not a known proxy is a forgery.  Section 2: "the receiver ... must
 not try to guess".
 
-Version 2 carries TLVs.  Ours: UNIQUE_ID is the L4's connection id, by which L7 and
-the traces know the connection, and four of the custom range carry the decision.
+Version 2 carries TLVs; what our own L4 puts into them is `edge.common.proxy_record`'s.
 """
 
-from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Literal, NamedTuple
 
 from edge.common.errors import EdgeError
@@ -27,8 +26,6 @@ V2_BYTES_MAX = 16 * 1024
 
 TLV_ALPN, TLV_AUTHORITY, TLV_CRC32C, TLV_NOOP, TLV_UNIQUE_ID = 0x01, 0x02, 0x03, 0x04, 0x05
 UNIQUE_ID_BYTES_MAX = 128  # section 2.2.5
-# Our use of the range 0xE0-0xEF, which section 2.2.8 leaves to applications.
-TLV_L4_NAME, TLV_POLICY, TLV_CHOICE, TLV_WHY = 0xE0, 0xE1, 0xE2, 0xE3
 
 _FAMILIES = {0x11: (4, "tcp"), 0x12: (4, "udp"), 0x21: (16, "tcp"), 0x22: (16, "udp")}
 _UNIX_BYTES = 216
@@ -64,6 +61,21 @@ class ProxyHeader(NamedTuple):
     def tlv(self, kind: int) -> bytes | None:
         """The first value of this type."""
         return next((value for known, value in self.tlvs if known == kind), None)
+
+
+class Trusted:
+    """The networks of the proxies that may send a header."""
+
+    def __init__(self, networks: Iterable[str]) -> None:
+        """Raises `ValueError` for what is no network."""
+        self._networks = [ip_network(network, strict=False) for network in networks]
+
+    def __contains__(self, address: str) -> bool:
+        if not self._networks:
+            return False
+        peer = ip_address(address)
+        peer = getattr(peer, "ipv4_mapped", None) or peer
+        return any(peer in network for network in self._networks if network.version == peer.version)
 
 
 def encode_v2(

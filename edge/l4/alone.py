@@ -74,8 +74,8 @@ async def serve_alone(alone: Alone, ready: Callable[[str], None]) -> None:
             else:
                 engine = Relay(distributor, counters, log, alone.options, name="l4")
             engine.set_endpoints(addresses)
-            nursery.start_soon(engine.accept, listener)
             nursery.start_soon(engine.watch)
+            nursery.start_soon(engine.accept, listener)
             nursery.start_soon(_until_signal, over)
             if alone.handover is not None:
                 waiting = await_heir(alone.handover)
@@ -83,7 +83,7 @@ async def serve_alone(alone: Alone, ready: Callable[[str], None]) -> None:
             ready(f"{host}:{port}")
             await over.wait()
             engine.stop_accepting()
-            await engine.drain(alone.drain_s)
+            await engine.settle(alone.drain_s)
             nursery.cancel_scope.cancel()
 
 

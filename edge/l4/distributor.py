@@ -201,6 +201,13 @@ class Distributor:
             self.admission.release(source)
         self.refresh(now)
 
+    def retired(self, name: str, now: float) -> None:
+        """It gets nothing new; connections that it has go on, carried by us."""
+        worker = self.workers.get(name)
+        if worker is not None and worker.linked:
+            worker.linked = worker.well = False
+            self.refresh(now)
+
     def credited(self, name: str, credit: Credit, now: float) -> None:
         """Believe what a worker says of itself."""
         worker = self.workers[name]

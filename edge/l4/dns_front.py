@@ -18,19 +18,18 @@ outlive them, so a question waits there for the restart.
 import random
 import resource
 
-import orjson
 import trio
 
 from edge.common.config import AdmissionConfig, DnsConfig
 from edge.common.messages import Member
 from edge.common.process import Process
-from edge.l4.addresses import host_and_port
 from edge.l4.admission import Admission
 from edge.l4.counters import Counters
 from edge.l4.distributor import Distributor
 from edge.l4.flows import FLOWS_MAX
 from edge.l4.relay import Options, Relay
 from edge.l4.report import statistics
+from edge.l4.roster import Roster, noted
 from edge.l4.udp import Udp
 
 # A resolver keeps a TCP connection for seconds (RFC 7766 section 6.2.3).
@@ -61,10 +60,9 @@ class DnsFront:
             idle_s=UDP_IDLE_S,
             send_proxy=True,
         )
-        options = Options(send_proxy=True, idle_s=TCP_IDLE_S)
+        options = Options(send_proxy=True, idle_s=TCP_IDLE_S, probes_hear_end=True)
         self._tcp = Relay(self._streams, self._counters, process.log, options, name=process.name)
-        self._known: dict[str, tuple[str, int]] = self._written_down()
-        self._live: set[str] = set(self._known)
+        self._roster = Roster("dns", noted=self._noted())
 
     async def run(self) -> None:
         """Serve until the process drains."""
@@ -85,36 +83,22 @@ class DnsFront:
             await process.draining.wait()
             self._udp.stop_accepting()
             self._tcp.stop_accepting()
-            await self._udp.drain(process.config.l4.drain_s)
+            await self._udp.settle(process.config.l4.drain_s)
             nursery.cancel_scope.cancel()
 
     def _take_members(self, changed: list[Member], gone: list[str]) -> None:
-        for member in changed:
-            address = host_and_port(member.address)
-            if member.tier != "dns" or address is None:
-                continue
-            self._known[member.name] = address
-            if member.state == "live" and member.weight > 0:
-                self._live.add(member.name)
-            else:
-                self._live.discard(member.name)
-        self._live.difference_update(gone)
+        self._roster.take(changed, gone)
         self._use_endpoints()
 
     def _use_endpoints(self) -> None:
-        usable = self._live or self._known.keys()
-        addresses = {name: address for name, address in self._known.items() if name in usable}
-        self._udp.set_endpoints(addresses)
-        self._tcp.set_endpoints(addresses)
+        self._udp.set_endpoints(self._roster.usable())
+        self._tcp.set_endpoints(self._roster.usable())
 
-    def _written_down(self) -> dict[str, tuple[str, int]]:
-        """The sockets that the tier of the name servers has bound, as its supervisor wrote them down."""
+    def _noted(self) -> dict[str, tuple[str, int]]:
         try:
-            places = orjson.loads((self._process.run_dir / "listen" / "dns.json").read_bytes())
-            found = {name: host_and_port(place.get("inner-udp", "")) for name, place in places.items()}
-        except (OSError, ValueError):
+            return noted((self._process.run_dir / "listen" / "dns.json").read_bytes(), "inner-udp")
+        except OSError:
             return {}  # that tier starts later than we do; the hub will tell
-        return {name: address for name, address in found.items() if address is not None}
 
     def _statistics(self) -> dict[str, object]:
         who = {"name": self._process.name, "role": "active", "epoch": 0}

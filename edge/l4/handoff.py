@@ -329,7 +329,7 @@ class Handoff:
 
     # -- time -----------------------------------------------------------------------
 
-    async def tick(self) -> None:
+    async def watch(self) -> None:
         """Probe links, find homes for the homeless, let old state go; until cancelled."""
         while True:
             await trio.sleep(TICK_S)

@@ -14,7 +14,7 @@ together for ever.
 from edge.common.balance.policy import Dice
 from edge.common.config import HealthConfig
 
-# The L4's own hop: see docs/l4 for the precedents of each number.
+# The L4's own hop: see docs/l4.md for the precedents of each number.
 HOP = HealthConfig(interval_s=2.0, fast_interval_s=0.5, timeout_s=1.0, rise=2, fall=3, jitter=0.05)
 
 

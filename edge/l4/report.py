@@ -5,12 +5,13 @@ why?", "what would draining this worker move?".  All are questions: nothing here
 changes a count.
 """
 
+from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
 
 from edge.l4.admission import unmapped
 from edge.l4.counters import Counters
-from edge.l4.distributor import Distributor
+from edge.l4.distributor import NO_LINK, Distributor
 
 ROWS_MAX = 200
 
@@ -42,8 +43,19 @@ def statistics(distributor: Distributor, counters: Counters, who: dict[str, Any]
     }
 
 
+BytesOf = Callable[[int], tuple[int, int] | None]
+
+
+def unknown(ticket: int) -> None:
+    """Handoff: bytes are not seen."""
+
+
 def explain_flow(
-    distributor: Distributor, who: dict[str, Any], args: dict[str, Any], now: float
+    distributor: Distributor,
+    who: dict[str, Any],
+    args: dict[str, Any],
+    now: float,
+    bytes_of: BytesOf = unknown,
 ) -> dict[str, Any]:
     """`args`: "source" (an address) and "port", 0 for any.
 
@@ -56,7 +68,8 @@ def explain_flow(
         return {**who, "error": str(error)}
     port = int(args.get("port", 0))
     admission = distributor.admission
-    names = {worker.link: worker.name for worker in distributor.workers.values() if worker.linked}
+    names = {worker.link: worker.name for worker in distributor.workers.values()}
+    names[NO_LINK] = "on its way"
     rows = distributor.connections.rows(ROWS_MAX, packed)
     choice, targets = distributor.would_choose(packed, now)
     return {
@@ -66,8 +79,9 @@ def explain_flow(
         "open": [
             {
                 "port": row.port,
-                "worker": names.get(row.link, "on its way"),
+                "worker": names.get(row.link, "a worker that has left"),
                 "for_s": round(now - row.since, 3),
+                "bytes": bytes_of(row.ticket),
             }
             for row in rows
             if port in (0, row.port)

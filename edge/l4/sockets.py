@@ -10,7 +10,8 @@ import termios
 import trio
 
 CONNECT_S = 3.0  # Caddy
-# struct tcp_info, linux/tcp.h: tcpi_bytes_acked and tcpi_bytes_received.
+# struct tcp_info, linux/tcp.h: tcpi_rtt, tcpi_bytes_acked and tcpi_bytes_received.
+_RTT_AT = 68
 _BYTES_ACKED_AT = 120
 _TCP_INFO_BYTES = 136
 
@@ -70,3 +71,12 @@ def is_untouched(descriptor: int) -> bool:
     acked, received = struct.unpack_from("=QQ", info, _BYTES_ACKED_AT)
     unread = struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))[0]
     return bool(acked <= 1 and received - unread <= 1)
+
+
+def rtt_us(connection: socket.socket) -> int:
+    """Microseconds to the other end and back as the kernel sees it; 0 if it does not say."""
+    try:
+        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+        return int(struct.unpack_from("=I", info, _RTT_AT)[0])
+    except (OSError, struct.error):
+        return 0

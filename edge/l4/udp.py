@@ -124,7 +124,7 @@ class Udp:
         """Read nothing more from phones; answers still go out."""
         self._accepting.cancel()
 
-    async def drain(self, patience_s: float) -> None:
+    async def settle(self, patience_s: float) -> None:
         """Give what was asked last a moment to be answered."""
         await trio.sleep(min(patience_s, 0.2))
 

@@ -1,13 +1,13 @@
 """The L4 process: links to the POP's workers, a place in the pair, and the counters.  [I/O]
 
-`serve` puts the parts together: the distributor decides, the handoff engine
-accepts and gives away, the pair says when, the control link brings bans, weights
+`serve` puts the parts together: the distributor decides, the engine accepts and brings
+connections to their workers, the pair says when, the control link brings bans, weights
 and orders and is asked for statistics.
 """
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -15,11 +15,11 @@ from typing import Any
 
 import trio
 
-from edge.common.config import Config
+from edge.common.config import Config, L4Config
 from edge.common.handover import ListenerName
 from edge.common.messages import Ban, Member
 from edge.common.process import Process
-from edge.l4.addresses import host_and_port
+from edge.common.proxy_protocol import Trusted
 from edge.l4.admission import Admission, BadNetwork
 from edge.l4.counters import Counters
 from edge.l4.distributor import Distributor
@@ -30,7 +30,8 @@ from edge.l4.links import worker_names, worker_socket
 from edge.l4.pair import Pair
 from edge.l4.refuse import can_drop
 from edge.l4.relay import Options, Relay
-from edge.l4.report import explain_drain, explain_flow, statistics
+from edge.l4.report import explain_drain, explain_flow, statistics, unknown
+from edge.l4.roster import Roster, noted
 from edge.l4.syn_guard import SynGuard, SynGuardUnavailable
 from edge.l4.syn_rules import Guard
 
@@ -54,9 +55,7 @@ class L4:
             credit_max=config.credit_max,
             slow_start_s=config.slow_start_s,
         )
-        self._engine = Handoff(
-            self._distributor, self._counters, process.log, name=process.name, reject=config.admission.reject
-        )
+        self._engine = self._make_engine(config)
         self._engine.faults = process.faults
         # Active/active: each has a lane of its own, in which it is alone and active.
         alone = config.mode == "active-active"
@@ -68,11 +67,15 @@ class L4:
             rank=0 if alone else process.index,
             beat_s=config.beat_s,
         )
-        self._links: dict[str, trio.CancelScope] = {}
-        self._relay: Relay | None = None
-        if config.engine == "relay":
-            options = Options(send_proxy=True, reject=config.admission.reject)
-            self._relay = Relay(self._distributor, self._counters, process.log, options, name=process.name)
+        self._links: set[str] = set()
+        self._roster = Roster("l7", process.pop, self._noted())
+
+    def _make_engine(self, config: L4Config) -> Handoff | Relay:
+        process, reject = self._process, config.admission.reject
+        if config.engine == "handoff":
+            return Handoff(self._distributor, self._counters, process.log, name=process.name, reject=reject)
+        options = Options(send_proxy=True, proxy_from=config.proxy_from, reject=reject, probes_hear_end=True)
+        return Relay(self._distributor, self._counters, process.log, options, name=process.name)
 
     async def run(self) -> None:
         """Serve until the process drains; returns when nothing is left to hand over."""
@@ -80,7 +83,8 @@ class L4:
         if process.config.l4.admission.reject == "drop" and not can_drop():
             process.log.warning("l4.no_silent_drop", reason="CAP_NET_ADMIN is missing; refusing by reset")
         async with trio.open_nursery() as nursery:
-            self._start_engine(nursery)
+            self._find_workers(nursery)
+            nursery.start_soon(self._engine.watch)
             self._listen_to_the_hub(nursery)
             nursery.start_soon(self._report_load)
             nursery.start_soon(self._pair.run, self._reign, self._stood_down)
@@ -90,22 +94,8 @@ class L4:
             # The other one accepts from the same queue from now on; what we hold
             # still has to reach its worker.
             self._pair.stand_down()
-            if self._relay is not None:
-                await self._relay.drain(process.config.l4.drain_s)
             await self._engine.settle(process.config.l4.drain_s)
             nursery.cancel_scope.cancel()
-
-    def _start_engine(self, nursery: trio.Nursery) -> None:
-        if self._relay is None:
-            self._link_all(nursery, [])
-            nursery.start_soon(self._engine.tick)
-            return
-        nursery.start_soon(self._relay.watch)
-        for name in LISTENERS:
-            listener = self._process.sockets.get(name)
-            if listener is not None:
-                # Not within a reign: a relay's connections live on when it is deposed.
-                nursery.start_soon(self._relay.accept, listener, self._fence.holds)
 
     # -- roles ----------------------------------------------------------------------
 
@@ -118,7 +108,7 @@ class L4:
         process.link.announce()
         process.log.info("l4.active", epoch=epoch, reason=why)
         async with trio.open_nursery() as nursery:
-            for name in LISTENERS if self._relay is None else ():
+            for name in LISTENERS:
                 listener = process.sockets.get(name)
                 if listener is not None:
                     nursery.start_soon(self._engine.accept, listener, name, self._fence.holds)
@@ -153,7 +143,7 @@ class L4:
         link.on_revision(partial(self._take_revision, nursery))
         link.on_command("takeover", self._take_over)
         link.on_ask("stats", self._statistics)
-        link.on_ask("flow", lambda args: explain_flow(self._distributor, self._who(), args, time.monotonic()))
+        link.on_ask("flow", self._explain_flow)
         link.on_ask("drain", lambda args: explain_drain(self._distributor, self._who(), args))
 
     def _take_bans(self, add: list[Ban], lift: list[str]) -> None:
@@ -171,23 +161,12 @@ class L4:
             self._process.log.warning("l4.bad_ban", error=str(error))
 
     def _take_members(self, nursery: trio.Nursery, changed: list[Member], gone: list[str]) -> None:
+        self._roster.take(changed, gone)
         mine = [m for m in changed if m.tier == "l7" and m.pop == self._process.pop]
         now = time.monotonic()
-        if self._relay is not None:
-            self._relay.set_endpoints(self._relayed())
         for member in mine:
             self._distributor.set_weight(member.name, member.weight, now)
-        if self._relay is None:
-            self._link_all(nursery, [member.name for member in mine])
-
-    def _relayed(self) -> dict[str, tuple[str, int]]:
-        """The workers of this POP that are reached by an address, on whatever host."""
-        found = {}
-        for member in self._process.link.members.values():
-            address = host_and_port(member.address)
-            if (member.tier, member.pop) == ("l7", self._process.pop) and address is not None:
-                found[member.name] = address
-        return found
+        self._find_workers(nursery, [member.name for member in mine])
 
     def _take_revision(self, nursery: trio.Nursery, config: Config, revision: str) -> None:
         try:
@@ -196,23 +175,30 @@ class L4:
             self._process.log.error("l4.bad_revision", error=str(error), revision=revision)
         self._distributor.set_policy(config.l4.balance, config.l4.credit_max, config.l4.slow_start_s)
         self._engine.reject = config.l4.admission.reject
-        if self._relay is None:
-            self._link_all(nursery, [])
+        if isinstance(self._engine, Relay):
+            self._engine.trusted = Trusted(config.l4.proxy_from)
+        self._find_workers(nursery)
 
-    # -- links ----------------------------------------------------------------------
+    # -- workers --------------------------------------------------------------------
 
-    def _link_all(self, nursery: trio.Nursery, heard: list[str]) -> None:
-        """Begin to keep a link to every worker of the POP that has none yet."""
-        pop = self._process.pop
+    def _find_workers(self, nursery: trio.Nursery, heard: Sequence[str] = ()) -> None:
+        """Let the engine have every worker of the POP that we know of."""
+        engine, pop = self._engine, self._process.pop
+        if isinstance(engine, Relay):
+            engine.set_endpoints(self._roster.usable())
+            return
         count = next((p.l7 for p in self._process.config.pop if p.name == pop), 0)
         for name in worker_names(pop, count, heard):
             if name not in self._links:
-                self._links[name] = trio.CancelScope()
-                nursery.start_soon(self._keep, name)
+                self._links.add(name)
+                nursery.start_soon(engine.keep, name, worker_socket(self._process.run_dir, name))
 
-    async def _keep(self, name: str) -> None:
-        with self._links[name]:
-            await self._engine.keep(name, worker_socket(self._process.run_dir, name))
+    def _noted(self) -> dict[str, tuple[str, int]]:
+        try:
+            notes = (self._process.run_dir / "listen" / "l7.json").read_bytes()
+        except OSError:
+            return {}  # on another host, or not there yet; the hub will tell
+        return noted(notes, "relay", f"l7-{self._process.pop}-")
 
     # -- telling ----------------------------------------------------------------------
 
@@ -229,6 +215,10 @@ class L4:
     def _statistics(self, args: dict[str, Any]) -> dict[str, Any]:
         answer = statistics(self._distributor, self._counters, self._who())
         return answer | {"kernel": self._see_kernel()}
+
+    def _explain_flow(self, args: dict[str, Any]) -> dict[str, Any]:
+        bytes_of = self._engine.bytes_of if isinstance(self._engine, Relay) else unknown
+        return explain_flow(self._distributor, self._who(), args, time.monotonic(), bytes_of)
 
     def _see_kernel(self) -> dict[str, int]:
         try:

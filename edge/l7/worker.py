@@ -23,6 +23,7 @@ from edge.common.errors import EdgeError
 from edge.common.handover import Handover
 from edge.common.messages import Member
 from edge.common.process import Process
+from edge.common.proxy_protocol import Trusted
 from edge.l7 import compose
 from edge.l7.access_log import AccessLog
 from edge.l7.audit_log import AuditLog
@@ -40,6 +41,7 @@ from edge.l7.mirror import Mirrors
 from edge.l7.poller import Poller
 from edge.l7.recent import is_worth_keeping, recent
 from edge.l7.record import Flow, Record, Ring, spans_of
+from edge.l7.relay_receiver import RelayReceiver
 from edge.l7.request import Request
 from edge.l7.revalidate import revalidate
 from edge.l7.stage_counts import StageCounts
@@ -111,6 +113,14 @@ class Worker:
         self.log = AccessLog(process.run_dir, self.name, process.pop, self.config.access_log)
         self.audit = AuditLog(process.run_dir, self.name)
         self.receiver = HandoverReceiver(process.run_dir / "l7" / f"{self.name}.sock", self.take, process.log)
+        pop = next((pop for pop in self.config.pop if pop.name == process.pop), None)
+        self.relay_receiver = RelayReceiver(
+            self.take,
+            process.log,
+            process.metrics,
+            trusted=self.config.l7.relay_from,
+            http_port=self.config.http_port if pop is None else self.config.http_port_of(pop),
+        )
         self._looked_at = 0.0
         self._finished: list[Record] = []
         self.unix_offset = 0.0
@@ -150,7 +160,7 @@ class Worker:
                 nursery.start_soon(self._walk)
                 nursery.start_soon(run_checks, self._clusters, process.log)
                 nursery.start_soon(share_limits, process, lambda: self.stages.ratelimit.shared)
-                process.live(str(process.run_dir / "l7" / f"{self.name}.sock"))
+                process.live(self._address(nursery))
                 await process.draining.wait()
                 await self._drain()
                 nursery.cancel_scope.cancel()
@@ -162,12 +172,23 @@ class Worker:
                 target.way.close()
             self.poller.close()
 
-    def take(self, sock: socket.socket, handover: Handover, ended: Any) -> None:
-        """A connection has come from L4."""
-        assert self._nursery is not None, "links are served by `run` only"
-        self._nursery.start_soon(self._serve, sock, handover, ended, time.monotonic_ns())
+    def _address(self, nursery: trio.Nursery) -> str:
+        """Where L4 finds us; begins to take relayed connections, if there are to be any."""
+        listener = self.process.sockets.get("relay")
+        if listener is None:
+            return str(self.process.run_dir / "l7" / f"{self.name}.sock")
+        nursery.start_soon(self.relay_receiver.run, listener)
+        host, port = listener.getsockname()[:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
-    async def _serve(self, sock: socket.socket, handover: Handover, ended: Any, received_ns: int) -> None:
+    def take(self, sock: socket.socket, handover: Handover, ended: Any, rtt_us: int | None = None) -> None:
+        """A connection has come from L4; `rtt_us` to the phone where the socket does not lead to it."""
+        assert self._nursery is not None, "links are served by `run` only"
+        self._nursery.start_soon(self._serve, sock, handover, ended, time.monotonic_ns(), rtt_us)
+
+    async def _serve(
+        self, sock: socket.socket, handover: Handover, ended: Any, received_ns: int, rtt_us: int | None
+    ) -> None:
         connection: PhoneConnection | None = None
         self.counts.connections.value += 1
         try:
@@ -177,7 +198,7 @@ class Worker:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES_MAX)
-            flow = Flow(handover, received_ns, rtt_us=_rtt_us(sock))
+            flow = Flow(handover, received_ns, rtt_us=_rtt_us(sock) if rtt_us is None else rtt_us)
             if handover.listener == "https":
                 sock = self.certificates.context.wrap_socket(
                     sock, server_side=True, do_handshake_on_connect=False
@@ -385,6 +406,7 @@ class Worker:
         self.config, self.revision = config, revision
         self.pipeline = self.stages.pipeline
         self.limits = limits_of(config.l7)
+        self.relay_receiver.trusted = Trusted(config.l7.relay_from)
         self._set_targets(config)
 
     async def _reload_certificates(self, args: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ TIERS = ("control", "dns", "l4", "l7", "services", "console")
 class Listen:
     """One socket to bind before the workers start."""
 
-    key: str  # how the worker finds it: "https", "http", "udp", "tcp", "inner-udp", "inner-tcp", "control"
+    key: str  # how the worker finds it: "https", "http", "relay", "udp", "tcp", "inner-udp", "control" ...
     kind: Literal["tcp", "udp", "unix"]
     host: str  # an address, or the file's name under the run directory for "unix"
     port: int = 0
@@ -123,10 +123,18 @@ def _l4(config: Config) -> tuple[Spec, ...]:
 
 def _l7(config: Config) -> tuple[Spec, ...]:
     return tuple(
-        Spec(f"l7-{pop.name}-{n + 1}", "l7", "edge.l7.worker:serve", pop.name, index=n)
+        Spec(name, "l7", "edge.l7.worker:serve", pop.name, index=n, listen=_relayed(config, name))
         for pop in config.pops()
         for n in range(pop.l7)
+        for name in (f"l7-{pop.name}-{n + 1}",)
     )
+
+
+def _relayed(config: Config, name: str) -> tuple[Listen, ...]:
+    """Where the worker `name` takes connections if they do not come by handoff."""
+    if config.l4.engine == "handoff":
+        return ()
+    return (Listen("relay", "tcp", config.l7.relay_listen, backlog=config.l4.backlog, tag=name),)
 
 
 def _services(config: Config) -> tuple[Spec, ...]:

@@ -12,7 +12,6 @@ from edge.common.proxy_protocol import (
     TLV_CRC32C,
     TLV_NOOP,
     TLV_UNIQUE_ID,
-    TLV_WHY,
     V1_BYTES_MAX,
     V2_BYTES_MAX,
     Endpoint,
@@ -90,7 +89,7 @@ def test_mixed_families_become_one(four: Endpoint, six: Endpoint) -> None:
 
 def test_a_local_header_is_the_proxys_own_connection() -> None:
     """Health probes must never look like phones."""
-    found = parse(encode_v2(None, None, [(TLV_WHY, b"probe")]))
+    found = parse(encode_v2(None, None, [(0xE3, b"probe")]))
 
     assert found is not None
     assert (found[0].local, found[0].source) == (True, None)

@@ -11,9 +11,11 @@ import trio
 import trio.testing
 
 from edge.common.config import AdmissionConfig
+from edge.common.faults import Fault
 from edge.common.log import Log
 from edge.common.metrics import Registry
-from edge.common.proxy_protocol import TLV_CHOICE, TLV_UNIQUE_ID, Endpoint, encode_v2, parse
+from edge.common.proxy_protocol import TLV_UNIQUE_ID, Endpoint, encode_v2, parse
+from edge.common.proxy_record import TLV_CHOICE, TLV_LISTENER, TLV_WHY
 from edge.l4.admission import Admission
 from edge.l4.counters import Counters
 from edge.l4.distributor import Distributor
@@ -57,6 +59,7 @@ async def stage(
     made = Stage(options, admission)
     with trio.fail_after(10), made.listener:
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(made.relay.watch)
             nursery.start_soon(made.relay.accept, made.listener)
             yield made
             nursery.cancel_scope.cancel()
@@ -145,11 +148,27 @@ async def test_an_endpoint_that_refuses_is_passed_over() -> None:
 async def test_with_nobody_to_relay_to_the_phone_is_reset_and_counted() -> None:
     """At once, and not after a timeout of its own."""
     async with stage() as edge:
+        _, dead = await edge.server()
+        edge.point_at(dead=dead)
+        await dead.aclose()
         phone = await edge.phone()
 
         with pytest.raises(trio.BrokenResourceError):
             await phone.receive_some(1)
         assert edge.counters.results() == {"no-worker": 1}
+
+
+async def test_before_anybody_is_known_connections_wait_in_the_kernels_queue() -> None:
+    """An L4 that starts before its workers must not turn phones away."""
+    async with stage() as edge:
+        phone = await edge.phone()
+        await trio.testing.wait_all_tasks_blocked()
+        _, server = await edge.server()
+        edge.point_at(s1=server)
+        behind = await server.accept()
+        await behind.send_all(b"here")
+
+        assert await phone.receive_some(10) == b"here"
 
 
 async def test_the_endpoint_is_told_who_the_phone_is_and_why_it_was_chosen() -> None:
@@ -170,6 +189,8 @@ async def test_the_endpoint_is_told_who_the_phone_is_and_why_it_was_chosen() -> 
         assert header.source == Endpoint(*phone.socket.getsockname())
         assert header.destination == Endpoint(*edge.listener.getsockname())
         assert header.tlv(TLV_CHOICE) == b"s1"
+        assert header.tlv(TLV_LISTENER) == b"https"
+        assert header.tlv(TLV_WHY) == b"fewest connections: 0 per weight, of 1"
         assert (header.tlv(TLV_UNIQUE_ID) or b"").startswith(b"c-")
         assert data[length:] == b"hello"
 
@@ -245,9 +266,68 @@ async def test_counts_return_to_nothing_when_all_have_left() -> None:
         for phone, behind in pairs:
             await phone.aclose()
             await behind.aclose()
-        await edge.relay.drain(2.0)
+        await edge.relay.settle(2.0)
 
         assert during == (5, 5)
         assert edge.relay.open == 0
         assert len(edge.distributor.connections) == 0
         assert edge.distributor.admission.open_total == 0
+
+
+async def test_who_stands_down_keeps_what_it_relays() -> None:
+    """A relay's connections are its own: deposed, it accepts nobody new and goes on with them."""
+    async with stage() as edge:
+        _, server = await edge.server()
+        edge.point_at(s1=server)
+        active = True
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.setblocking(False)
+            async with trio.open_nursery() as reign:
+                reign.start_soon(edge.relay.accept, listener, "https", lambda: active)
+                phone = await trio.open_tcp_stream(*listener.getsockname())
+                behind = await server.accept()
+                active = False
+                late = await trio.open_tcp_stream(*listener.getsockname())
+            await phone.send_all(b"still here")
+
+            assert await behind.receive_some(20) == b"still here"
+            assert listener.accept()[1] == late.socket.getsockname(), "it is left for the next one"
+
+
+async def test_a_fault_at_this_hop_is_felt_by_connections_that_are_open() -> None:
+    """Toxiproxy's way: from the next bytes on, and no longer than the fault stands."""
+    async with stage() as edge:
+        _, server = await edge.server()
+        edge.point_at(s1=server)
+        phone = await edge.phone()
+        behind = await server.accept()
+        edge.relay.faults.add(Fault(id="f", kind="latency", amount=80.0), trio.current_time())
+        began = trio.current_time()
+        await phone.send_all(b"slow")
+        assert await behind.receive_some(10) == b"slow"
+        slow_s = trio.current_time() - began
+        edge.relay.faults.clear()
+        edge.relay.faults.add(Fault(id="f", kind="reset", to="s1"), trio.current_time())
+        await behind.send_all(b"never")
+
+        assert slow_s >= 0.08
+        with pytest.raises(trio.BrokenResourceError):
+            await phone.receive_some(10)
+
+
+async def test_bytes_of_a_connection_are_known_while_it_is_open() -> None:
+    """What somebody sees who asks where a flow is; and the counters do not wait for its end."""
+    async with stage() as edge:
+        _, server = await edge.server()
+        edge.point_at(s1=server)
+        phone = await edge.phone()
+        behind = await server.accept()
+        await phone.send_all(b"12345")
+        await behind.receive_some(5)
+        await behind.send_all(b"123")
+        await phone.receive_some(3)
+        (row,) = edge.distributor.connections.rows(10)
+
+        assert edge.relay.bytes_of(row.ticket) == (5, 3)
+        assert (edge.counters.bytes_in.value, edge.counters.bytes_out.value) == (5, 3)
+        assert edge.relay.bytes_of(row.ticket + 1) is None

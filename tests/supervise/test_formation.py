@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from edge.common.config import Config, DnsConfig, Place, PopConfig, ServiceConfig
+from edge.common.config import Config, DnsConfig, L4Config, Place, PopConfig, ServiceConfig
 from edge.supervise.formation import formation, split_address, supervised_by
 
 HERE = Place(north=0.0, east=0.0)
@@ -49,6 +49,16 @@ def test_several_name_servers_stand_behind_an_l4_on_ports_of_their_own() -> None
     assert {listen.key for listen in front.listen} == {"udp", "tcp"}
     assert {listen.key for listen in one.listen} == {"inner-udp", "inner-tcp"}
     assert not set(one.listen) & set(other.listen)
+
+
+def test_only_a_relay_needs_workers_with_an_address() -> None:
+    """Each has a port of its own that its supervisor holds; handoff needs none."""
+    relay = msgspec.structs.replace(CONFIG, l4=L4Config(engine="relay"))
+    one, other = supervised_by(relay, "l7")
+
+    assert [spec.listen for spec in supervised_by(CONFIG, "l7")] == [(), ()]
+    assert [(listen.key, listen.host, listen.port) for listen in one.listen] == [("relay", "127.0.0.1", 0)]
+    assert one.listen != other.listen
 
 
 def test_one_name_server_has_the_address_itself() -> None:
