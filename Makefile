@@ -46,8 +46,8 @@ load: setup ## fifty phones for a minute against the running edge, with a report
 load-ui: setup ## Locust's page, for loads of your own
 	@$(BIN)/edge load --ui
 
-bench: setup ## ours and real peers side by side, about ten minutes (needs haproxy nginx wrk)
-	@$(BIN)/python -m bench --rounds 3 --seconds 2 --keep
+bench: setup ## ours and real peers side by side, under fifteen minutes (needs wrk nginx haproxy)
+	@$(BIN)/python -m bench --keep
 
 bench-quick: setup ## the four most telling rows, under three minutes
 	@$(BIN)/python -m bench --quick

@@ -1,67 +1,100 @@
-"""`python -m bench [--quick] [--rows l7-hot,tls-full]`: run, print, keep.  [I/O]"""
+"""`python -m bench [--quick] [--rows l7-hot,tls-full]`: run, print, keep.  [I/O]
+
+Each row is written down when it is done, so a run that dies keeps what it has; the
+last whole run is replaced only by a whole one.
+"""
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
+import traceback
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
 import orjson
 
+from bench.contender import raise_descriptors_max
 from bench.machine import describe
-from bench.peers import nginx
+from bench.measure import Bench, progress
+from bench.peers import nginx, pythons
 from bench.plot import plot
-from bench.rows import QUICK, ROWS, Bench
-from bench.table import Row, markdown
+from bench.rows.every import QUICK, ROWS
+from bench.table import Row, page, summary
 from edge.common.config import Config
 from edge.supervise.keys import ensure_keys
 
 RESULTS = Path(__file__).parent / "results"
+# Where a run leaves what is not to be committed.
+ASIDE = Path(".bench") / "last"
+ROUNDS, SECONDS = 3, 2.0
+QUICK_ROUNDS = 2
+# Without these there is nothing to measure with, or against.
+NEEDED = {"wrk": "wrk", "taskset": "util-linux", "nginx": "nginx"}
 
 
 def main() -> int:
     """Run the rows that were asked for; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="the most telling rows, two short rounds")
-    parser.add_argument("--rows", default="", help=f"some of: {', '.join(ROWS)}")
-    parser.add_argument("--rounds", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=0.0)
-    parser.add_argument("--keep", action="store_true", help="write the results into bench/results")
-    options = parser.parse_args()
-    missing = [tool for tool in ("wrk", "taskset", "nginx") if shutil.which(tool) is None]
-    if missing:
-        print(
-            f"bench: needs {', '.join(missing)} (Debian: apt-get install wrk util-linux nginx)",
-            file=sys.stderr,
-        )
+    options = _options()
+    if missing := [tool for tool in NEEDED if shutil.which(tool) is None]:
+        packages = " ".join(NEEDED[tool] for tool in missing)
+        print(f"bench: needs {', '.join(missing)} (Debian: apt-get install {packages})", file=sys.stderr)
         return 2
-    wanted = options.rows.split(",") if options.rows else (QUICK if options.quick else list(ROWS))
-    unknown = [name for name in wanted if name not in ROWS]
-    if unknown:
+    wanted = options.rows.split(",") if options.rows else QUICK if options.quick else tuple(ROWS)
+    if unknown := [name for name in wanted if name not in ROWS]:
         print(f"bench: no row is called {', '.join(unknown)}; there are {', '.join(ROWS)}", file=sys.stderr)
         return 2
-    rows = _run(
-        wanted,
-        options.rounds or (2 if options.quick else 5),
-        options.seconds or (2.0 if options.quick else 3.0),
-    )
-    about = describe() | {"date": time.strftime("%Y-%m-%d")}
-    page = _page(rows, about)
-    print(page)
-    if options.keep:
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / "latest.md").write_text(page)
-        data = {"about": about, "rows": [asdict(row) for row in rows]}
-        (RESULTS / "latest.json").write_bytes(orjson.dumps(data, option=orjson.OPT_INDENT_2))
-        (RESULTS / "latest.svg").write_text(plot(rows))
-    return 0
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
+    began = time.monotonic()
+    about = describe() | {
+        "date": time.strftime("%Y-%m-%d"),
+        "rounds": f"{options.rounds} of {options.seconds:g} s a contender, after one that does not count",
+        "descriptors": f"{raise_descriptors_max():,} a process",
+    }
+    rows: list[Row] = []
+    complete = False
+    options.into.mkdir(parents=True, exist_ok=True)
+    try:
+        for row in _run(wanted, options.rounds, options.seconds, options.into / "config"):
+            rows.append(row)
+            _write(rows, about, options.into, "partial")
+        complete = True
+    except KeyboardInterrupt:
+        print("\nbench: interrupted; everything it started is stopped", file=sys.stderr)
+    about |= pythons.versions() | {"took": f"{(time.monotonic() - began) / 60:.1f} minutes"}
+    if rows:
+        _write(rows, about, options.into, "latest" if complete else "partial")
+        print(page(rows, about))
+        print(f"bench: kept in {options.into}, after {about['took']}", file=sys.stderr)
+    if complete:
+        for left in options.into.glob("partial.*"):
+            left.unlink()
+    failed = [row.name for row in rows if not row.turns]
+    if failed:
+        print(f"bench: nothing came of {', '.join(failed)}", file=sys.stderr)
+    return 130 if not complete else 1 if failed else 0
 
 
-def _run(wanted: list[str] | tuple[str, ...], rounds: int, seconds: float) -> list[Row]:
-    rows = []
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="the most telling rows, two rounds")
+    parser.add_argument("--rows", default="", help=f"some of: {', '.join(ROWS)}")
+    parser.add_argument("--rounds", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of one turn; whole ones")
+    parser.add_argument("--keep", action="store_true", help="write the results into bench/results")
+    parser.add_argument("--into", type=Path, default=None, help=f"or into this folder (default {ASIDE})")
+    options = parser.parse_args()
+    options.into = (options.into or (RESULTS if options.keep else ASIDE)).absolute()
+    options.rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
+    return options
+
+
+def _run(wanted: Sequence[str], rounds: int, seconds: float, kept: Path) -> Iterator[Row]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-bench-")))
         folder.chmod(0o755)
@@ -71,17 +104,41 @@ def _run(wanted: list[str] | tuple[str, ...], rounds: int, seconds: float) -> li
         pair.write_bytes((keys / "edge.pem").read_bytes() + (keys / "edge.key").read_bytes())
         (folder / "origin").mkdir()
         origin_port = stack.enter_context(nginx.origin(folder / "origin"))
-        bench = Bench(folder, rounds, seconds, origin_port, keys / "edge.pem", keys / "edge.key", pair)
+        bench = Bench(folder, kept, rounds, seconds, origin_port, keys / "edge.pem", keys / "edge.key", pair)
         for number, name in enumerate(wanted, 1):
-            print(f"bench: {name} ({number} of {len(wanted)})", file=sys.stderr, flush=True)
-            rows.append(ROWS[name](bench))
-    return rows
+            began = time.monotonic()
+            progress(f"{name}  starting")
+            try:
+                row = ROWS[name](bench)
+            except Exception as failure:  # a bug in one row is not to cost the others
+                traceback.print_exc()
+                row = Row(name, "", f"This row failed: {failure!r}", "nothing.", "anything.")
+            progress("")
+            took_s = time.monotonic() - began
+            head = f"bench: {number:2} of {len(wanted)}  {name}, {took_s:.0f} s"
+            print(f"{head}\n{_in_short(row)}", file=sys.stderr, flush=True)
+            yield row
 
 
-def _page(rows: list[Row], about: dict[str, str]) -> str:
-    told = "\n".join(f"- {key}: {value}" for key, value in about.items())
-    opening = "Smaller is better; ratios are medians over rounds, taken round by round."
-    return f"# Benchmark\n\n{opening}\n\n{told}\n\n{markdown(rows)}"
+def _in_short(row: Row) -> str:
+    """The row's ratios, for whoever watches."""
+    table = summary([row]).splitlines()[2:]
+    cells = [[cell.strip(" *") for cell in line.strip("|").split("|")] for line in table]
+    notes = [f"           {name}: {note}" for name, note in row.notes.items()]
+    ratios = [f"           {cell[1]} / {cell[2]}: {cell[3]}, wanted {cell[4]}" for cell in cells]
+    return "\n".join([*ratios, *notes]).replace("**", "")
+
+
+def _write(rows: list[Row], about: dict[str, str], into: Path, name: str) -> None:
+    notice = "" if name == "latest" else "**This run did not end; here is what it has.**"
+    (into / f"{name}.md").write_text(page(rows, about, notice))
+    data = {"about": about, "rows": [asdict(row) for row in rows]}
+    (into / f"{name}.json").write_bytes(orjson.dumps(data, option=orjson.OPT_INDENT_2))
+    (into / f"{name}.svg").write_text(plot(rows))
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -8,34 +8,68 @@ ratios of it within one run are what the tables show.
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
-def cpu_s(pids: list[int]) -> float:
-    """User plus system time that `pids` have used so far, in seconds.
+class Meter:
+    """The bill of some processes between two moments."""
 
-    From `schedstat` (nanoseconds) where the kernel has it: `stat` counts in ticks
-    of 10 ms.
-    """
-    return sum(_thread_s(task) for pid in pids for task in Path(f"/proc/{pid}/task").iterdir())
+    def __init__(self, pids: Iterable[int], rate_per_s: float = 0.0) -> None:
+        self.rate_per_s = rate_per_s  # seen in the turn before; 0: nothing is known
+        self._pids = tuple(pids)
+        self._before: dict[int, tuple[float, float]] = {}
+        self._after: dict[int, tuple[float, float]] = {}
+
+    def start(self) -> None:
+        """From here; a second call counts from there."""
+        self._before = {pid: _used_s(pid) for pid in self._pids}
+
+    def stop(self) -> None:
+        """Until here."""
+        self._after = {pid: _used_s(pid) for pid in self._pids}
+
+    def cpu_s(self, pids: Iterable[int]) -> float:
+        """User plus system time of `pids`, which are among ours."""
+        return sum(self._after[pid][0] - self._before[pid][0] for pid in pids)
+
+    def system_share(self, pids: Iterable[int]) -> float:
+        """How much of it was the kernel's (0 to 1); in ticks of 10 ms, so coarse."""
+        pids = tuple(pids)
+        whole_s = self.cpu_s(pids)
+        system_s = sum(self._after[pid][1] - self._before[pid][1] for pid in pids)
+        return min(1.0, system_s / whole_s) if whole_s > 0 else 0.0
+
+
+def _used_s(pid: int) -> tuple[float, float]:
+    """User plus system time so far, and the system's part.  Raises `OSError` if `pid` is gone."""
+    stat = _stat(Path(f"/proc/{pid}"))
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(_thread_s(task) for task in tasks), int(stat[12]) / TICKS_PER_S
 
 
 def _thread_s(task: Path) -> float:
+    # `schedstat` counts nanoseconds where the kernel has it, `stat` ticks of 10 ms.
     try:
         return int((task / "schedstat").read_text().split()[0]) / 1e9
-    except (OSError, ValueError, IndexError):
-        fields = (task / "stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ValueError, IndexError):
+        fields = _stat(task)
         return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
 
-def peak_rss_kib(pids: list[int]) -> int:
+def _stat(place: Path) -> list[str]:
+    # What follows the command's name, which may hold anything.
+    return (place / "stat").read_text().rpartition(")")[2].split()
+
+
+def peak_rss_kib(pids: Iterable[int]) -> int:
     """Highest resident memory that each of `pids` ever had, added up."""
     return sum(_status_kib(pid, "VmHWM") for pid in pids)
 
 
-def pss_kib(pids: list[int]) -> int:
+def pss_kib(pids: Iterable[int]) -> int:
     """Resident memory now, shared pages counted by share."""
     total = 0
     for pid in pids:
@@ -58,15 +92,24 @@ def describe() -> dict[str, str]:
         (line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
         platform.machine(),
     )
+    dirty = _first_line(["git", "status", "--porcelain", "--untracked-files=no", "--", ":!bench/results"])
     return {
         "cpu": f"{os.cpu_count()} x {model}",
         "kernel": platform.release(),
         "python": platform.python_version(),
+        "openssl": _first_line(["openssl", "version"]),
         "haproxy": _first_line(["haproxy", "-v"]),
         "nginx": _first_line(["nginx", "-v"]),
+        "modsecurity": _debian("libmodsecurity3", "modsecurity-crs"),
         "wrk": _first_line(["wrk", "-v"]),
-        "revision": _first_line(["git", "rev-parse", "--short", "HEAD"]),
+        "revision": _first_line(["git", "rev-parse", "--short", "HEAD"]) + (" with changes" if dirty else ""),
+        "load before": f"{os.getloadavg()[0]:.2f} over the minute before the run",
     }
+
+
+def _debian(*packages: str) -> str:
+    told = _first_line(["dpkg-query", "-W", "-f", "${Package} ${Version}; ", *packages])
+    return told.strip("; ") or "not installed"
 
 
 def _lines(path: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,7 +28,7 @@ http {{
 _ORIGIN = """
   access_log off;
   server {{
-    listen 127.0.0.1:{port} backlog=4096 reuseport;
+    {listen}
     default_type application/json;
     location / {{ return 200 '{small}'; }}
     location /large {{ root {folder}/www; }}
@@ -54,11 +54,13 @@ _PROXY = """
     }}
   }}
 """
-# The nearest equal features: a limit per source, forwarding headers, an access log.
+# The nearest equal features: a limit per source and one per session, forwarding headers, an access log.
 FEATURES = {
     "log": "access_log {folder}/access.log combined buffer=64k flush=1s;",
-    "zones": "limit_req_zone $binary_remote_addr zone=source:1m rate=1000000r/s;",
-    "location": "limit_req zone=source burst=1000000 nodelay; proxy_set_header X-Forwarded-For $remote_addr; "
+    "zones": "limit_req_zone $binary_remote_addr zone=source:1m rate=1000000r/s; "
+    "limit_req_zone $cookie_edge_session zone=session:10m rate=1000000r/s;",
+    "location": "limit_req zone=source burst=1000000 nodelay; limit_req zone=session burst=1000000 nodelay; "
+    "proxy_set_header X-Forwarded-For $remote_addr; "
     "proxy_set_header X-Request-Id $request_id;",
 }
 CACHE = {
@@ -102,8 +104,8 @@ def firewall(folder: Path, origin_port: int, certificate: Path, key: Path) -> It
 
 
 @contextmanager
-def origin(folder: Path) -> Iterator[int]:
-    """The service behind everybody; yields its port."""
+def origin(folder: Path, hosts: Sequence[str] = ("127.0.0.1",)) -> Iterator[int]:
+    """The service behind everybody, on each of `hosts`; yields its port."""
     for name, size in (("large", 1 << 20), ("cached/small", 600), ("cached/big", 100_000)):
         file = folder / "www" / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -112,8 +114,9 @@ def origin(folder: Path) -> Iterator[int]:
     for parent in (folder, folder / "www", folder / "www" / "cached"):
         parent.chmod(0o755)  # nginx's worker is another user
     port = free_port()
-    http = _ORIGIN.format(port=port, folder=folder, small=SMALL)
-    with _run(folder, "origin", http, "", OTHER_CPU, port):
+    listen = "\n    ".join(f"listen {host}:{port} backlog=4096;" for host in hosts)
+    http = _ORIGIN.format(listen=listen, folder=folder, small=SMALL)
+    with _run(folder, "origin", http, "", OTHER_CPU, port, hosts[0]):
         yield port
 
 
@@ -135,13 +138,17 @@ def proxy(
 
 
 @contextmanager
-def _run(folder: Path, name: str, http: str, modules: str, cpu: str, port: int) -> Iterator[list[int]]:
+def _run(
+    folder: Path, name: str, http: str, modules: str, cpu: str, port: int, host: str = "127.0.0.1"
+) -> Iterator[list[int]]:
     configuration = folder / f"{name}.conf"
     configuration.write_text(_HEAD.format(folder=folder, name=name, http=http, modules=modules))
     process = spawn(["nginx", "-p", str(folder), "-c", str(configuration)], folder, cpu)
     try:
-        await_port(port)
+        await_port(port, process, host)
         while not (workers := children(process.pid)):  # it listens a moment before it forks
+            if process.poll() is not None:
+                raise RuntimeError(f"nginx ended; see {folder}")
             time.sleep(0.01)
         yield [process.pid, *workers]
     finally:

@@ -1,7 +1,8 @@
 """What one would write or take in Python instead: aiohttp with uvloop, and mitmproxy.  [I/O]
 
 Each lives in an environment of its own (`BENCH_PEERS`, default `.bench/`), made
-on first use, so that nothing of theirs enters ours.
+on first use, so that nothing of theirs enters ours.  Where that fails (no network,
+say), the row says so.
 """
 
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from bench.contender import MEASURED_CPU, Running, await_port, free_port, spawn, stop
 
+INSTALL_TIMEOUT_S = 180.0
 HOME = Path(os.environ.get("BENCH_PEERS", ".bench")).absolute()
 AIOHTTP_PROXY = '''
 """A reverse proxy as one writes it with aiohttp: kept-alive client session, streamed bodies, TLS."""
@@ -58,24 +60,38 @@ def environment(name: str, packages: list[str]) -> Path:
     home = HOME / name
     if not (home / ".done").exists():
         print(f"bench: installing {', '.join(packages)} into {home} (once)", file=sys.stderr, flush=True)
-        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
         # From its own folder: pip must not see what stands in ours.
-        subprocess.run([str(home / "bin/pip"), "install", "-q", *packages], check=True, cwd=home)
+        subprocess.run(
+            [str(home / "bin/pip"), "install", "-q", "--disable-pip-version-check", *packages],
+            check=True,
+            cwd=home,
+            timeout=INSTALL_TIMEOUT_S,
+        )
         (home / ".done").touch()
     return home / "bin"
+
+
+def versions() -> dict[str, str]:
+    """Of those that are installed."""
+    found = {}
+    for name in ("aiohttp", "uvloop", "mitmproxy"):
+        for place in HOME.glob(f"*/lib/python*/site-packages/{name}-*.dist-info"):
+            found[name] = place.name.removesuffix(".dist-info").partition("-")[2]
+    return found
 
 
 @contextmanager
 def aiohttp(folder: Path, origin_port: int, certificate: Path, key: Path) -> Iterator[Running]:
     """aiohttp with uvloop before the origin."""
     program = folder / "aiohttp_proxy.py"
-    program.write_text(AIOHTTP_PROXY)
+    program.write_text(AIOHTTP_PROXY.lstrip())
     port = free_port()
     python = environment("aiohttp", ["aiohttp", "uvloop"]) / "python"
     arguments = [str(port), f"http://127.0.0.1:{origin_port}", str(certificate), str(key)]
     process = spawn([str(python), str(program), *arguments], folder, MEASURED_CPU)
     try:
-        await_port(port)
+        await_port(port, process)
         yield Running(f"https://127.0.0.1:{port}", [process.pid])
     finally:
         stop(process)
@@ -92,7 +108,7 @@ def mitmproxy(folder: Path, origin_port: int, pair: Path) -> Iterator[Running]:
     ]  # fmt: skip
     process = spawn([str(program), *arguments], folder, MEASURED_CPU)
     try:
-        await_port(port)
+        await_port(port, process)
         yield Running(f"https://127.0.0.1:{port}", [process.pid])
     finally:
         stop(process)

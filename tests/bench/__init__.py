@@ -1,0 +1,1 @@
+"""The benchmark's own parts: what a figure means has to be right before it is small."""
