@@ -48,7 +48,7 @@ class AccessLog:
             whole = int(record.unix_s)
             if whole != second:
                 second, text = whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
-            lines.append(line(record, f"{text}.{int((record.unix_s - whole) * 1e6):06d}Z"))
+            lines.append(line(record, text, int((record.unix_s - whole) * 1e6)))
         data = "".join(lines).encode()
         try:
             self._bytes += os.write(self._descriptor, data)

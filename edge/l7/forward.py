@@ -126,6 +126,7 @@ class Forwarder:
         self._dice = dice
         self.stale_retries = 0
         self.retries = 0
+        self.under_way = 0  # requests at the services now
         self.hedges = Hedges(dice)
         self.faults = Faults()  # the worker puts its process's own here
 
@@ -158,6 +159,7 @@ class Forwarder:
         )
         trip.until = min(trip.deadline, now + cluster.config.try_timeout_s)
         phone.tries.append(trip.attempt)
+        self.under_way += 1
         cluster.started(pick.endpoint, retry=len(phone.tries) > 1)
         return True
 
@@ -168,7 +170,10 @@ class Forwarder:
         channel = trip.target.way.take(attempt.address, attempt.start_ns * 1e-9)
         if channel is None:
             return False
-        self._taken(phone, trip, attempt, channel)
+        # At hand when it was asked for: no clock is read for nothing.
+        attempt.connected_ns = attempt.start_ns
+        attempt.reused = channel.uses > 0
+        trip.channel = phone.channel = channel
         return True
 
     def settle(self, phone: "PhoneConnection", trip: Trip, *, learned: bool, blame: bool = False) -> float:
@@ -177,6 +182,7 @@ class Forwarder:
         assert attempt is not None and pick is not None, "begun"
         attempt.end_ns = time.monotonic_ns()
         now = attempt.end_ns * 1e-9
+        self.under_way -= 1
         phone.channel = None
         trip.attempt = trip.channel = None
         trip.half_sent, trip.early = False, b""
@@ -197,11 +203,6 @@ class Forwarder:
             trip.target.way.give_back(trip.channel, False, 0.0)
         if trip.attempt is not None:
             self.settle(phone, trip, learned=False)
-
-    def _taken(self, phone: "PhoneConnection", trip: Trip, attempt: Try, channel: Channel) -> None:
-        attempt.connected_ns = time.monotonic_ns()
-        attempt.reused = channel.uses > 0
-        trip.channel = phone.channel = channel
 
     # -- all of it -----------------------------------------------------------------------
 
@@ -303,7 +304,8 @@ class Forwarder:
         way = trip.target.way
         if trip.channel is None and (trip.again is not None or not self.take(phone, trip)):
             try:
-                self._taken(phone, trip, attempt, await way.open(attempt.address))
+                trip.channel = phone.channel = await way.open(attempt.address)
+                attempt.connected_ns = time.monotonic_ns()
             except ConnectFailed as error:
                 raise Failure("UT" if error.timed_out else "UF", str(error), sent=False) from error
             except Overflow as error:

@@ -239,7 +239,8 @@ class Serving:
     ) -> bytes:
         """The head for the service, written anew."""
         length = 0 if body is None else body.length
-        return self._heads.for_service(request, head, length, attempt.span_id, deadline - time.monotonic())
+        left_s = deadline - attempt.connected_ns * 1e-9
+        return self._heads.for_service(request, head, length, attempt.span_id, left_s)
 
     def wait_for_service(self, deadline: float) -> None:
         """From here on it is the service that has to do something until `deadline`."""

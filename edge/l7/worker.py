@@ -101,7 +101,11 @@ class Worker:
         )
         self.certificates = Certificates(process.run_dir)
         self.stages = Stages(
-            self.config, process.run_dir, process.log, self._under_way, self._revalidate_later
+            self.config,
+            process.run_dir,
+            process.log,
+            lambda: self.forwarder.under_way,
+            self._revalidate_later,
         )
         self.certificates.ask_callers(self.stages.asks_callers)
         self.pipeline = self.stages.pipeline
@@ -450,9 +454,6 @@ class Worker:
 
     def _clusters(self) -> list[Cluster]:
         return [target.cluster for target in self.forwarder.targets.values()]
-
-    def _under_way(self) -> int:
-        return sum([target.cluster.active for target in self.forwarder.targets.values()])
 
     def _recent(self, args: dict[str, Any]) -> Any:
         return recent((self.kept if args.get("kept") else self.ring).newest(), args)

@@ -1,9 +1,8 @@
 """May this source, this account, this route have one more request now?
 
 Each limit of the configuration is a GCRA table (`edge.common.gcra`); a route
-names the limits that hold for it, or takes all.  All of them are asked first
-and charged only if all agree, so a request that one limit refuses costs nothing
-at the others.  An IPv6 source is its /64, which is what one subscriber gets; a
+names the limits that hold for it, or takes all.  A request that one limit refuses
+costs nothing at the others.  An IPv6 source is its /64, which is what one subscriber gets; a
 limit per account passes by those who have none.
 
 The phone is told where it stands (draft-ietf-httpapi-ratelimit-headers-10):
@@ -36,10 +35,11 @@ _PLANS_MAX: Final = 20_000  # routes of earlier configurations stay until then
 class _Limit:
     """One limit, ready to be asked."""
 
-    __slots__ = ("ahead_max", "config", "label", "offenders", "policy", "shared", "table")
+    __slots__ = ("ahead_max", "config", "kind", "label", "offenders", "policy", "shared", "table")
 
     def __init__(self, config: LimitConfig) -> None:
         self.config = config
+        self.kind = config.key
         self.table = Gcra(config.rate_per_s, config.burst, config.keys_max)
         # Who is further ahead than this would be too far ahead after one more.
         self.ahead_max = self.table.room_s - self.table.interval_s + SLACK_S
@@ -90,30 +90,34 @@ class RateLimits:
         self.refused = {name: self.refused.get(name, 0) for name in self._limits}
 
     def __call__(self, request: Request, now: float, unix_now: float) -> Answer | None:
-        """Ask all limits, then charge all."""
+        """Charge all limits, or none."""
         plan = self._plans.get((request.route, request.account is not None)) or self._plan(request)
         limits = plan.limits
         if not limits:
             return CONTINUE
-        keys: list[str] = []
-        for limit in limits:
-            key = self._key(limit.config.key, request)
-            ahead = limit.table.ahead_s(key, now)
-            if ahead > limit.ahead_max:
-                return self._refuse(request, limit, key, ahead, plan, now)
-            keys.append(key)
+        # Charged one by one and, should one refuse, given back: the usual request asks each table once.
         shared = self.shared
         values: list[int] = []
-        for limit, key in zip(limits, keys, strict=True):
+        keys: list[str] = []
+        for limit in limits:
+            key = self._key(limit.kind, request)
             table = limit.table
-            if limit.shared:
-                ahead = table.spend(key, now, shared.price)
-                if shared.listened:
-                    shared.granted(limit.config.name, key)
-            else:
-                ahead = table.spend(key, now)
-            values.append(max(0, int((table.room_s - ahead + SLACK_S) / table.interval_s)))
+            price = shared.price if limit.shared else 1
+            ahead = table.spend(key, now, price)
+            before = ahead - table.interval_s * price
+            if before > limit.ahead_max:
+                table.spend(key, now, -price)
+                for earlier, spent in zip(limits, keys, strict=False):
+                    earlier.table.spend(spent, now, -(shared.price if earlier.shared else 1))
+                return self._refuse(request, limit, key, before, plan, now)
+            keys.append(key)
+            left = int((table.room_s - ahead + SLACK_S) / table.interval_s)
+            values.append(left if left > 0 else 0)
             values.append(ceil(ahead))
+        if shared.listened:
+            for limit, key in zip(limits, keys, strict=True):
+                if limit.shared:
+                    shared.granted(limit.config.name, key)
         request.reply_lines += plan.lines % tuple(values)
         return CONTINUE
 
