@@ -8,7 +8,6 @@ waterfall of how it came.
 
 import time
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import orjson
@@ -23,8 +22,6 @@ from edge.phone.call import Call, Phone, Question
 from edge.phone.connection import trusting
 from edge.phone.memory import cookie_of
 from edge.phone.resolve import Resolver
-from edge.phone.span_tree import build, rooted
-from edge.phone.waterfall import Waterfall, waterfall
 
 LOGIN_PATH = "/api/v1/accounts/login/"
 # Two equal answers in a row mean that nobody has more to say.
@@ -137,46 +134,6 @@ class ConsolePhone:
         while len(self._own) >= OWN_TRACES_MAX:
             del self._own[next(iter(self._own))]
         self._own[call.trace_id] = call.spans
-
-
-def picture(spans: list[Span]) -> dict[str, Any]:
-    """The waterfall of one trace, for a browser: times in microseconds."""
-    whole, root_id = rooted(spans)
-    model = waterfall(build(whole, root_id), with_stages=True)
-    return _plain(model) | {"spans": [msgspec.to_builtins(span) for span in whole]}
-
-
-def _plain(model: Waterfall) -> dict[str, Any]:
-    total_ns = model.attribution.total_ns
-    return {
-        "trace_id": model.trace_id,
-        "title": model.title,
-        "status": model.status,
-        "connection": model.connection,
-        "total_us": total_ns / 1e3,
-        "unattributed_us": model.attribution.unattributed_ns / 1e3,
-        "critical_us": model.critical_ns / 1e3,
-        "saved_us": model.saved_ns / 1e3,
-        "lever": model.lever,
-        "processes": model.processes,
-        "notes": list(model.notes),
-        "rows": [
-            {
-                "depth": row.depth,
-                "title": row.title,
-                "text": row.text,
-                "start_us": row.start_ns / 1e3,
-                "end_us": row.end_ns / 1e3,
-                "inner_us": [at / 1e3 for at in row.inner_ns] if row.inner_ns else None,
-                "self_us": row.self_ns / 1e3,
-                "critical": row.is_critical,
-                "tone": row.tone,
-                "why": row.why,
-                "error": row.error,
-            }
-            for row in model.rows
-        ],
-    }
 
 
 def listening(run_dir: Path) -> dict[str, dict[str, str]]:

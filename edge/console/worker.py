@@ -35,7 +35,8 @@ from edge.console.actions import action_of
 from edge.console.collect import collect
 from edge.console.kept import Kept
 from edge.console.labs import Labs
-from edge.console.phone import ConsolePhone, picture
+from edge.console.phone import ConsolePhone
+from edge.console.picture import picture
 from edge.console.watch import Watch
 
 TOKEN_FILE = "console.token"

@@ -37,6 +37,7 @@ class Step:
     """One hop; times in nanoseconds since the root began."""
 
     number: int  # from 1
+    row: int  # of the waterfall
     title: str
     start_ns: int
     end_ns: int
@@ -54,16 +55,17 @@ class Step:
 def steps(model: Waterfall, spans: Iterable[Span]) -> list[Step]:
     """Every hop of the request; `model` should have the stages as rows of their own."""
     by_id = {span.span_id: span for span in spans}
-    in_time = sorted(model.rows, key=lambda row: row.start_ns)
-    return [_step(number, row, by_id) for number, row in enumerate(in_time, start=1)]
+    in_time = sorted(range(len(model.rows)), key=lambda at: model.rows[at].start_ns)
+    return [_step(number, at, model.rows[at], by_id) for number, at in enumerate(in_time, start=1)]
 
 
-def _step(number: int, row: Row, by_id: Mapping[str, Span]) -> Step:
+def _step(number: int, at: int, row: Row, by_id: Mapping[str, Span]) -> Step:
     span = by_id.get(row.span_id)
     told = span.attributes if span is not None else {}
     facts = {key: value for key, value in told.items() if not key.startswith((REQUEST, RESPONSE))}
     return Step(
         number=number,
+        row=at,
         title=f"{row.title} {row.text}".strip(),
         start_ns=row.start_ns,
         end_ns=row.end_ns,

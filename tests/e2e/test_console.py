@@ -1,5 +1,6 @@
 """The console's five pages in a real browser, beside a real edge under load."""
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -83,6 +84,17 @@ def test_a_request_is_followed_from_the_picture_to_its_waterfall(edge: Edge, pag
     page.run("document.querySelector('main section').focus()")
     page.key("ArrowRight")
     assert page.wait(f"document.querySelector('.two h2').textContent !== {before!r}")
+    rows = "[...document.querySelectorAll('.fall .span')]"
+    page.run(f"{rows}.find((row) => row.textContent.includes('GET feed ')).click()")
+    told = str(page.wait("document.querySelector('.step')?.innerText"))
+    # Upper case is the style sheet's.
+    order = ["headers in", "decided", "headers passed on to feed-", "headers given back from feed-"]
+    places = [told.lower().find(title) for title in order]
+    assert places == sorted(places)
+    assert -1 not in places
+    assert "x-forwarded-for" in told
+    assert re.search(r"edge_session=\(\d+ characters\)", told), "the session itself stays in the worker"
+    assert "edge/l7/connection.py" in told
     nothing_went_wrong(page)
 
 

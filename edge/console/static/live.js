@@ -5,8 +5,8 @@ import { act, el, ms, svg, traceLink, watch } from "/static/app.js";
 const map = document.getElementById("map");
 const panel = document.getElementById("panel");
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
-const COLUMNS = { phone: 20, dns: 150, l4: 320, l7: 520, service: 760 };
-const WIDTH = { phone: 90, dns: 120, l4: 150, l7: 150, service: 200 };
+const COLUMNS = { phone: 20, dns: 150, l4: 320, l7: 520, service: 755 };
+const WIDTH = { phone: 90, dns: 120, l4: 150, l7: 150, service: 225 };
 const DOTS_MAX = 120;
 const TRIP_MS = 1400; // a dot's whole way, slowed down so that an eye can follow
 
@@ -23,7 +23,10 @@ map.append(wires, boxes, traffic);
 
 function layout(rows) {
   const tiers = { dns: [], l4: [], l7: [], service: [] };
-  for (const row of rows) if (tiers[row.tier]) tiers[row.tier].push(row);
+  // The distributors of the name servers stand with them: no request of a phone goes on from there.
+  const tierOf = (row) => row.name.startsWith("l4-dns") ? "dns" : row.tier;
+  for (const row of rows) if (tiers[tierOf(row)]) tiers[tierOf(row)].push(row);
+  tiers.dns.sort((a, b) => b.tier.localeCompare(a.tier) || a.name.localeCompare(b.name));
   const tallest = Math.max(...Object.values(tiers).map((list) => list.length), 6);
   const height = Math.max(460, tallest * 40 + 60);
   map.setAttribute("viewBox", `0 0 1000 ${height}`);
@@ -36,14 +39,16 @@ function layout(rows) {
   boxes.append(box({ name: "phones", tier: "phone" }));
   for (const [tier, list] of Object.entries(tiers)) {
     boxes.append(text(COLUMNS[tier], 16, { dns: "DNS", l4: "L4", l7: "L7", service: "services" }[tier], "title"));
-    const step = Math.min(64, (height - 50) / Math.max(1, list.length));
-    const top = middle + 12 - (step * list.length) / 2;
+    const step = Math.min(tier === "dns" ? 50 : 64, (height - 50) / Math.max(1, list.length));
+    // Names are asked for first, and beside the way that requests take: DNS stands at the top.
+    const top = tier === "dns" ? 28 : middle + 12 - (step * list.length) / 2;
     list.forEach((row, at) => {
       place(row.name, COLUMNS[tier], top + at * step, WIDTH[tier], Math.min(50, step - 6));
       boxes.append(box(row));
     });
   }
-  for (const dns of tiers.dns) wire("phones", dns.name);
+  const asked = tiers.dns.filter((row) => row.tier === "l4");
+  for (const dns of asked.length ? asked : tiers.dns) wire("phones", dns.name);
   for (const l4 of tiers.l4) wire("phones", l4.name);
   for (const l4 of tiers.l4) for (const l7 of tiers.l7) if (l4.pop === l7.pop) wire(l4.name, l7.name);
   const fronts = new Set(["login", "feed", "story", "dm", "media"]);

@@ -66,7 +66,7 @@ async function refresh() {
     screen.replaceChildren(tray, degraded.length ? el("p", { class: "warn" }, `without ${degraded.join(", ")}`) : "", ...posts.map((post) => post.node));
     const stories = await ask("/api/v1/feed/reels_tray/");
     const reels = stories.status === 200 ? JSON.parse(stories.text) : {};
-    tray.replaceChildren(...(reels.tray || reels.reels || []).slice(0, 8).map((reel) => el("span", {}, el("i"), nameOf(reel))));
+    tray.replaceChildren(...(reels.tray || reels.reels || []).slice(0, 8).map((reel) => el("span", {}, el("i", { "aria-hidden": "true" }, nameOf(reel).slice(0, 1).toUpperCase()), nameOf(reel))));
     for (const post of posts.slice(0, PICTURES_MAX)) {
       if (!post.media) continue;
       const media = await ask(post.media);

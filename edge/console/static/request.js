@@ -1,29 +1,51 @@
 // One request: the waterfall, a card for each span, a step at a time, beside another one.
 
 import { el, get, ms, post, toast } from "/static/app.js";
-import { fall, headline } from "/static/fall.js";
+import { fall, headline, parts } from "/static/fall.js";
 
 const out = document.getElementById("out");
 const form = document.getElementById("ask");
-// Said already, in words of their own.
-const QUIET = new Set(["edge.why", "edge.verdict", "edge.flag"]);
+const MARKS = { "+": ["added", "good"], "-": ["dropped", "bad"], "~": ["rewritten", "warn"] };
+
+function facts(title, ...groups) {
+  const pairs = groups.flat().filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  if (!pairs.length) return null;
+  return el("section", {}, el("h3", {}, title),
+    el("dl", { class: "facts" }, ...pairs.flatMap(([key, value]) => [el("dt", {}, key), el("dd", {}, value)])));
+}
+
+// What a proxy did to the fields: each that it touched; those that it let through are counted.
+function changes(title, found) {
+  if (!found.length) return null;
+  const touched = found.filter(([mark]) => mark), through = found.length - touched.length;
+  const lines = touched.map(([mark, name, before, after]) => {
+    const [word, tone] = MARKS[mark];
+    return [el("dt", {}, el("span", { class: `mark ${tone}`, role: "img", "aria-label": word, title: word }, mark === "-" ? "\u2212" : mark), name),
+      el("dd", {}, mark === "~" ? el("del", {}, before) : null, mark === "~" ? " " : null, mark === "-" ? el("del", {}, before) : after)];
+  });
+  return el("section", {}, el("h3", {}, title), el("dl", { class: "facts" }, ...lines.flat()),
+    el("p", { class: "soft" }, `${through} more as they came`));
+}
 
 function card(picture, at) {
-  const row = picture.rows[at];
-  const facts = [["who", `${row.title}`], ["what", row.text], ["from", `${ms(row.start_us / 1000)} ms`],
-    ["took", `${ms((row.end_us - row.start_us) / 1000)} ms`], ["of that its own", `${ms(row.self_us / 1000)} ms`], ["why", row.why || "-"]];
-  if (row.error) facts.push(["error", row.error]);
-  const began = Math.min(...picture.spans.map((span) => span.start_ns));
-  const near = picture.spans.filter((span) => Math.abs((span.start_ns - began) / 1000 - row.start_us) < 2 ||
-    (row.inner_us && Math.abs((span.start_ns - began) / 1000 - row.inner_us[0]) < 2));
-  for (const span of near) for (const [key, value] of Object.entries(span.attributes || {})) if (!QUIET.has(key)) facts.push([key, String(value)]);
-  return el("div", { class: "card", "aria-live": "polite" }, el("h2", {}, `${at + 1} of ${picture.rows.length}: ${row.title}`),
-    el("dl", { class: "facts" }, ...facts.flatMap(([key, value]) => [el("dt", {}, key), el("dd", {}, value)])));
+  const row = picture.rows[at], step = row.step;
+  const proxied = step.asked !== "";
+  return el("div", { class: "card step", "aria-live": "polite" },
+    el("h2", {}, `${at + 1} of ${picture.rows.length}: ${row.title} ${row.text}`),
+    el("p", { class: "soft" }, `at ${ms(row.start_us / 1000)} ms, took ${ms((row.end_us - row.start_us) / 1000)} ms, ${ms(row.self_us / 1000)} ms of it its own`),
+    row.error ? el("p", { class: "bad" }, `failed: ${row.error}`) : null,
+    facts("Came in", step.came_in),
+    facts("Headers in", step.headers_in),
+    facts("Decided", [["rule", step.rule], ["why", row.why]], step.decided),
+    changes(`Headers passed on to ${step.asked}`, step.passed_on),
+    facts("Went out", step.went_out),
+    step.given_back.length ? changes(`Headers given back from ${step.asked}`, step.given_back) : facts("Headers out", step.headers_out),
+    el("p", { class: "soft origin" }, `span ${step.span}`, step.source ? el("br") : null, step.source ? el("code", {}, step.source) : null));
 }
 
 function show(picture) {
   let at = 0;
-  const side = el("div");
+  const side = el("div", { class: "side" });
   const falls = fall(picture, choose);
   const lines = falls.querySelectorAll(".span");
   function choose(next) {
@@ -36,7 +58,9 @@ function show(picture) {
     el("button", { type: "button", id: "back", onclick: () => choose(at - 1) }, "back"),
     el("button", { type: "button", id: "step", onclick: () => choose(at + 1) }, "step"),
     el("span", { class: "soft" }, "or the arrow keys"));
-  const box = el("section", { tabindex: "0" }, headline(picture), steps, el("div", { class: "two" }, falls, side));
+  const story = el("details", {}, el("summary", {}, "What happened, in sentences"), el("ol", { class: "story" }, ...picture.story.map((line) => el("li", {}, line))));
+  const box = el("section", { tabindex: "0", "aria-label": `${picture.title}: a step at a time with the arrow keys` },
+    headline(picture), parts(picture), steps, el("div", { class: "two wide" }, falls, side), story);
   box.addEventListener("keydown", (event) => {
     if (event.key === "ArrowRight" || event.key === "ArrowDown") { event.preventDefault(); choose(at + 1); }
     if (event.key === "ArrowLeft" || event.key === "ArrowUp") { event.preventDefault(); choose(at - 1); }

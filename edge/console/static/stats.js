@@ -5,7 +5,10 @@ import { el, ms, watch } from "/static/app.js";
 const place = document.getElementById("tables");
 const TITLES = { control: "Control", dns: "DNS", l4: "L4: distributors", l7: "L7: workers", service: "Services" };
 const HEAD = [["name"], ["state"], ["role"], ["weight", "n"], ["pid", "n"], ["rate/s", "n"], ["total", "n"], ["errors/s", "n"], ["in flight", "n"],
-  ["p50 ms", "n"], ["p99 ms", "n"], ["loop late ms", "n"], ["up for"], ["last check, and why"], ["faults"]];
+  ["p50 ms", "n"], ["p99 ms", "n"], ["lag ms", "n"], ["up for"], ["last check, and why"], ["faults"]];
+
+const MEANING = { weight: "per cent of its fair share", "rate/s": "of the last two seconds", "in flight": "being served, or open connections",
+  "lag ms": "how late its event loop wakes up" };
 
 function age(since) {
   const s = Math.max(0, Date.now() / 1000 - since);
@@ -26,7 +29,7 @@ watch((picture) => {
     const rows = picture.rows.filter((row) => row.tier === tier);
     if (!rows.length) return null;
     return el("table", { class: "even" }, el("caption", {}, `${title} (${rows.length})`),
-      el("thead", {}, el("tr", {}, ...HEAD.map(([name, kind]) => el("th", { scope: "col", class: kind || "" }, name)))),
+      el("thead", {}, el("tr", {}, ...HEAD.map(([name, kind]) => el("th", { scope: "col", class: kind || "", title: MEANING[name] }, name)))),
       el("tbody", {}, ...rows.map(line)));
   });
   const bans = picture.bans.length ? el("p", {}, `Banned at every L4: ${picture.bans.join(", ")}`) : null;
