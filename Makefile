@@ -16,7 +16,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (a minute, once)"
 	@$(BIN)/python -m pip install -q --upgrade "pip>=25.1"
-	@$(BIN)/python -m pip install -q -c constraints.txt -e ".[load]" --group dev
+	@# setuptools warns about every editable install, and there is nothing that one could do about it.
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install -q -c constraints.txt -e ".[load]" --group dev
 	@touch $(STAMP)
 
 setup: $(STAMP) ## create the environment and install

@@ -83,7 +83,7 @@ def clear(id: str = "", *, at: str = "*") -> None:
     known = [one for one in faults() if id in ("", one["id"])]
     for name in sorted({one["at"] for one in known}) if at == "*" else [at]:
         command(run_dir, name, "fault", do="clear", id=id)
-    print(f"{len(known)} faults cleared")
+    print(f"{len(known)} fault{'' if len(known) == 1 else 's'} cleared")
 
 
 def faults() -> list[dict[str, Any]]:

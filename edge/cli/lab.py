@@ -157,6 +157,7 @@ def _run_one(
     path = _write(lab, done, directory / f"{stamp}-{name}")
     if not quiet:
         _say(done)
+    print(f"  open it in a browser: {path.resolve().as_uri()}", file=sys.stderr)
     print(path)
     took, held = f"{time.monotonic() - started:.0f}", sum(verdict.holds for verdict in done.verdicts)
     word = "holds" if done.passed else "FAILS"

@@ -53,9 +53,18 @@ class Surroundings:
         host, _, port = next(found, self.config.dns.listen).rpartition(":")
         return host.strip("[]"), int(port)
 
+    @property
+    def https_port(self) -> int:
+        """The port in a URL of this edge: where it listens, which another terminal may have chosen."""
+        real = {
+            places["https"].rpartition(":")[2] for places in self._listening.values() if "https" in places
+        }
+        # On free ports every POP has one of its own, and a URL none.
+        return int(real.pop()) if len(real) == 1 else self.config.https_port or 443
+
     def port_of(self, address: str, port: int) -> int:
         """Where the POP at `address` really takes TLS, for the port of a URL."""
-        if port not in (self.config.https_port, 443):
+        if port not in (self.https_port, self.config.https_port, 443):
             return port
         for places in self._listening.values():
             host, _, real = places.get("https", "").rpartition(":")
@@ -77,7 +86,7 @@ class Surroundings:
             pairs.append(("content-type", kind))
         return Question(
             host=url.hostname,
-            port=url.port or self.config.https_port or 443,
+            port=url.port or self.https_port,
             target=path,
             method=method.upper() or ("POST" if data is not None else "GET"),
             headers=tuple(pairs),
@@ -102,9 +111,13 @@ class Surroundings:
     async def _log_in(self, phone: Phone, account: str) -> str:
         body = msgspec.json.encode({"username": account, "password": f"edge-{account}"})
         kind = ("content-type", "application/json")
-        port = self.config.https_port or 443
         question = Question(
-            host=self.config.domain, port=port, target=LOGIN_PATH, method="POST", headers=(kind,), body=body
+            host=self.config.domain,
+            port=self.https_port,
+            target=LOGIN_PATH,
+            method="POST",
+            headers=(kind,),
+            body=body,
         )
         call = await phone.call(question)
         phone.hang_up()

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from edge.cli.hub import ask, run_dir_from_environment
+from edge.cli.welcome import welcome
 from edge.common.config import Config
 from edge.common.config_file import load
 from edge.common.errors import ConfigError, LinkLost
@@ -75,28 +76,6 @@ def _await_ready(honcho: "subprocess.Popen[bytes]", config: Config, run_dir: Pat
 def _welcome(config: Config, run_dir: Path, took_s: float) -> str:
     from edge.cli.operate import listening
 
-    lines = [f"\nthe edge is ready: {len(formation(config))} processes in {took_s:.1f} s\n"]
-    places = listening(run_dir)
-    dns = next((found["udp"] for found in places.values() if "udp" in found), config.dns.listen)
-    lines.append(f"  dns      {dns}  ({config.domain})")
-    for pop in config.pops():
-        found = places.get(f"l4-{pop.name}-a", {})
-        lines.append(f"  {pop.name:<8} https://{found.get('https', '?')}  http://{found.get('http', '?')}")
-    lines += _console(places.get("console", {}).get("console", ""), run_dir)
-    lines += [
-        f"  trust    {run_dir / 'ca.pem'}",
-        "",
-        "try this first, in another terminal (. .venv/bin/activate):",
-        "",
-        "  edge trace /api/v1/feed/timeline/ --from jaipur --as ada",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _console(address: str, run_dir: Path) -> list[str]:
     token_file = run_dir / "console.token"
-    if not address or not token_file.exists():
-        return []
-    # Behind the #, where no browser sends it to anybody and no log ever sees it.
-    return [f"  console  http://{address}/#token={token_file.read_text().strip()}"]
+    token = token_file.read_text().strip() if token_file.exists() else ""
+    return welcome(config, listening(run_dir), token, str(run_dir / "ca.pem"), len(formation(config)), took_s)

@@ -38,7 +38,8 @@ def install(faults: Faults, link: LinkState, run_dir: Path, log: Log) -> None:
         now = trio.current_time()
         what = str(args.get("do", "add"))
         if what == "clear":
-            return f"{faults.clear(str(args.get('id', '')))} faults cleared"
+            cleared = faults.clear(str(args.get("id", "")))
+            return f"{cleared} fault{'' if cleared == 1 else 's'} cleared"
         if what != "add":
             raise FaultRefused(f"a fault is added or cleared, not {what!r}")
         if args.get("at", link.member.name) != link.member.name:

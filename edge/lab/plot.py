@@ -164,11 +164,20 @@ def _marks(marks: Sequence[Mark], seconds: float) -> list[str]:
         x = f"{_x(mark.at_s, seconds):.1f}"
         parts.append(
             f'<g class="mark {escape(mark.kind, True)}">'
-            f"<title>{escape(f'{mark.at_s:.1f} s: {mark.text}')}</title>"
+            f"<title>{escape(f'{mark.at_s:.1f} s: {mark.text}')}</title>{_band(mark, seconds)}"
             f'<line x1="{x}" x2="{x}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
             f'<path d="M{x} {TOP}l-5 -9h10z"/></g>'
         )
     return parts
+
+
+def _band(mark: Mark, seconds: float) -> str:
+    """The time for which it lasts, behind everything else."""
+    if mark.until_s <= mark.at_s:
+        return ""
+    left, right = _x(mark.at_s, seconds), _x(mark.until_s, seconds)
+    height = HEIGHT - BOTTOM - TOP
+    return f'<rect class="band" x="{left:.1f}" width="{right - left:.1f}" y="{TOP}" height="{height}"/>'
 
 
 def _legend(names: Sequence[tuple[str, str]]) -> str:

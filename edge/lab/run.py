@@ -15,6 +15,7 @@ class Mark(Struct, frozen=True, kw_only=True):
     at_s: float
     text: str
     kind: str = "step"  # step, member, ban
+    until_s: float = 0.0  # of what lasts, such as a fault
 
 
 class VariantRun(Struct, frozen=True, kw_only=True):

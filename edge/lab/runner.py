@@ -145,7 +145,7 @@ async def _tell_live(
                 "errors_per_s": (len(fresh) - len(right)) / LIVE_S,
                 "p50_ms": quantile(right, 0.5),
                 "p95_ms": quantile(right, 0.95),
-                "marks": [[mark.at_s, mark.text] for mark in marks],
+                "marks": [[mark.at_s, mark.text, mark.until_s] for mark in marks],
             }
         )
 
@@ -167,7 +167,8 @@ async def _take_step(edge: OwnEdge, step: Step, began: float, marks: list[Mark],
     await trio.sleep_until(began + step.at_s)
     text = step.text or " ".join([step.do, step.target, *(f"{k}={v}" for k, v in step.args.items())]).strip()
     tell(f"{step.at_s:5.1f} s  {text}")
-    marks.append(Mark(at_s=step.at_s, text=text))
+    lasts_s = float(step.args.get("for_s", 0.0)) if step.do == "fault" else 0.0
+    marks.append(Mark(at_s=step.at_s, text=text, until_s=step.at_s + lasts_s if lasts_s else 0.0))
     if step.do == "note":
         return
     if step.do == "stop-tier":

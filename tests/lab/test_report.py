@@ -130,6 +130,17 @@ def test_plots_of_nothing_are_plots() -> None:
     assert "<svg" in bars([("a", 0.0)], "empty", "ms")
 
 
+def test_what_lasts_is_a_band() -> None:
+    """Where a fault ends by itself is part of the story; a kill is over at once."""
+    made = samples(10)
+    fault = Mark(at_s=1.0, text="+300 ms for 2 s", until_s=3.0)
+
+    drawn = lines([0.0, 4.0], [("a", [1.0, 1.0], "red")], [fault, Mark(at_s=2.0, text="kill")], 4.0, "t", "")
+
+    assert drawn.count('class="band"') == 1
+    assert cloud(made, [fault], 4.0, "t").count('class="band"') == 1
+
+
 def test_axes_end_at_round_numbers() -> None:
     """1, 2 or 5, times a power of ten."""
     assert [nice(value) for value in (0, 0.3, 1, 3, 14, 70, 101)] == [1.0, 0.5, 1.0, 5.0, 20.0, 100.0, 200.0]

@@ -23,7 +23,8 @@ function chart(points, unit, curves) {
     put("text", { class: "tick", x: LEFT - 5, y: y(top * part) + 4, "text-anchor": "end" }, (top * part).toPrecision(2) * 1);
   }
   put("text", { class: "tick", x: WIDE - 4, y: HIGH - 4, "text-anchor": "end" }, `${length} s · ${unit}`);
-  for (const [at, text] of points[points.length - 1].marks) {
+  for (const [at, text, until] of points[points.length - 1].marks) {
+    if (until > at) put("rect", { class: "band", x: x(at), width: x(Math.min(until, length)) - x(at), y: 4, height: HIGH - 22 });
     const mark = svg("g", { class: "fault-mark" }, svg("line", { x1: x(at), x2: x(at), y1: 4, y2: HIGH - 18 }), svg("title"));
     mark.querySelector("title").textContent = text;
     picture.append(mark);
