@@ -21,6 +21,7 @@ WORDS = {
     ),
     "dig": ("edge.cli.dig:app", "ask our DNS, and hear why it chose this POP"),
     "top": ("edge.cli.top:app", "rates, errors and percentiles, live"),
+    "logs": ("edge.cli.logs:app", "the access log of every worker as one list; -f follows"),
     "load": ("edge.cli.load:app", "Locust's phones against the running edge, with a report"),
     "lab": ("edge.cli.lab:app", "experiments: predict, run, compare"),
     "drill": ("edge.cli.drill:app", "find the hidden fault"),

@@ -52,8 +52,10 @@ class Counters:
             "edge_l4_flood_mode", "1 while new sources are not written down"
         ).child()
         self._workers = registry.gauge("edge_l4_candidates", "Workers that may be chosen").child()
-        self._kernel = registry.gauge(
-            "edge_l4_kernel_count", "Counters of /proc/net/netstat about full queues and cookies", ("name",)
+        self._kernel = registry.counter(
+            "edge_l4_kernel_events_total",
+            "Counters of /proc/net/netstat about full queues and cookies",
+            ("name",),
         )
         self.active = registry.gauge("edge_l4_active", "1 while this process accepts").child()
 

@@ -4,6 +4,7 @@ import http.server
 import json
 import re
 import shutil
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -274,6 +275,32 @@ def test_top_shows_rates_of_the_requests_that_are_being_made(edge: Edge, phone: 
 def _busy_rows(edge: Edge) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = json.loads(edge.run("top", "--json").stdout)["processes"]
     return rows if any(row["tier"] == "l7" and row["rate"] > 0 for row in rows) else []
+
+
+def test_a_request_is_found_in_the_log_by_its_id(edge: Edge, phone: Phone) -> None:
+    """Of all workers at once; and whoever was refused is told why."""
+    trace_id = phone.get("/api/v1/feed/timeline/").headers["x-request-id"]
+
+    shown = wait_for(lambda: (done := edge.run("logs", "--trace", trace_id)).stdout.count(trace_id) and done)
+
+    assert "401" in shown.stdout
+    assert "AUTH" in shown.stderr
+    assert edge.run("logs", "--trace", trace_id, "--status", "5").stdout.count(trace_id) == 0
+
+
+@pytest.mark.tool
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (apt: prometheus)")
+def test_promtool_has_nothing_to_say_about_the_whole_edge(edge: Edge, phone: Phone) -> None:
+    """Every family that any process of ours has, and not those of a test."""
+    phone.get("/api/v1/feed/timeline/")
+    text = edge.run("metrics").stdout
+
+    done = subprocess.run(
+        ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False
+    )
+
+    assert text.count("# TYPE") > 40
+    assert (done.returncode, done.stderr.strip()) == (0, "")
 
 
 def test_the_doctor_knows_that_the_ports_are_ours(edge: Edge) -> None:

@@ -29,14 +29,14 @@ async def running_hub(run_dir: Path, config: Config = CONFIG) -> AsyncIterator[H
             listener.close()
 
 
-async def until(condition: Callable[[], object], timeout_s: float = 5.0) -> None:
+async def until(condition: Callable[[], object], timeout_s: float = 20.0) -> None:
     """Wait until `condition()` is true; looks often, fails loudly."""
     with trio.fail_after(timeout_s):
         while not condition():
             await trio.sleep(0.002)
 
 
-async def eventually(attempt: Callable[[], Awaitable[object]], timeout_s: float = 5.0) -> None:
+async def eventually(attempt: Callable[[], Awaitable[object]], timeout_s: float = 20.0) -> None:
     """Wait until `await attempt()` is true."""
     with trio.fail_after(timeout_s):
         while not await attempt():
