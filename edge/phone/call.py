@@ -95,6 +95,9 @@ class Phone:
         stamps = _Stamps(call, self._name, self._pid, start_ns)
         try:
             with trio.fail_after(ANSWER_TIMEOUT_S):
+                if self._connection is not None and self._connection.is_over:
+                    # It idled for longer than the edge keeps it, or its worker was replaced.
+                    self.hang_up(forget_session=False)
                 if self._connection is None:
                     self._connection = await self._connect(question, stamps)
                 await self._ask(self._connection, question, call, stamps)
@@ -179,6 +182,8 @@ def _headers(question: Question, traceparent: str) -> list[Header]:
 async def _read(connection: Connection, http: h11.Connection, data: bytes, call: Call) -> None:
     parts: list[bytes] = []
     size = 0
+    if not data:
+        raise PhoneFailed("http", "the edge hung up before it answered")
     try:
         http.receive_data(data)
         while True:

@@ -90,6 +90,20 @@ class Connection:
         """A ticket for next time; TLS 1.3 sends it after the handshake, so ask after an answer."""
         return self._tls.session if self._tls is not None else None
 
+    @property
+    def is_over(self) -> bool:
+        """Has the edge ended this connection while we were silent?
+
+        Nothing may come while nothing was asked, but for TLS's own messages, such as tickets.
+        """
+        try:
+            self._wrapped().recv(1)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return False
+        except OSError:
+            return True
+        return True
+
     async def send(self, data: bytes) -> None:
         """All of `data`.  Raises `PhoneFailed`."""
         tls = self._wrapped()

@@ -35,6 +35,8 @@ class FakeEdge:
     requests: list[h11.Request] = field(default_factory=list)
     queries: list[dnslib.DNSRecord] = field(default_factory=list)
     connections: int = 0
+    hangs_up: bool = False  # behind each answer, without having said so
+    goes_silent: bool = False  # and hangs up instead of answering
     dns: tuple[str, int] = ("", 0)
     port: int = 0
 
@@ -90,11 +92,13 @@ async def _serve(edge: FakeEdge, context: ssl.SSLContext, raw: trio.SocketStream
             elif isinstance(event, h11.Request):
                 edge.requests.append(event)
             elif isinstance(event, h11.EndOfMessage):
+                if edge.goes_silent:
+                    return
                 status, headers, body = edge.answer(edge.requests[-1])
                 headers = [*headers, ("content-length", str(len(body)))]
                 data = http.send(h11.Response(status_code=status, headers=headers))
                 await stream.send_all(data + http.send(h11.Data(body)) + http.send(h11.EndOfMessage()))
-                if http.our_state is h11.MUST_CLOSE:
+                if http.our_state is h11.MUST_CLOSE or edge.hangs_up:
                     return
                 http.start_next_cycle()
             elif isinstance(event, h11.ConnectionClosed):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import h11
 import trio
+import trio.testing
 
 from edge.common.spans import Span
 from edge.phone.attribution import attribute, check_sum
@@ -67,6 +68,29 @@ async def test_a_second_call_is_warm(tmp_path: Path) -> None:
     assert span_named(second, "http").attributes["edge.conn.reused"] is True
     assert first.trace_id != second.trace_id
     assert edge.connections == 1
+
+
+async def test_a_connection_that_the_edge_has_ended_is_replaced(tmp_path: Path) -> None:
+    """It idled too long, or its worker is a new one: no reason to fail, and the session is resumed."""
+    async with fake_edge(tmp_path, hello) as edge:
+        edge.hangs_up = True
+        phone = edge.phone()
+        await phone.call(QUESTION)
+        await trio.testing.wait_all_tasks_blocked(0.05)  # the end of the first has arrived
+        second = await phone.call(QUESTION)
+
+    assert (second.status, second.failed) == (200, "")
+    assert edge.connections == 2
+    assert span_named(second, "tls").attributes["tls.resumed"] is True
+
+
+async def test_no_answer_at_all_is_said_in_plain_words(tmp_path: Path) -> None:
+    """And not in those of the parser's state machine."""
+    async with fake_edge(tmp_path, hello) as edge:
+        edge.goes_silent = True
+        call = await edge.phone().call(QUESTION)
+
+    assert call.failed == "http: the edge hung up before it answered"
 
 
 async def test_a_new_connection_can_resume_the_tls_session(tmp_path: Path) -> None:
