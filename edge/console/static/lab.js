@@ -81,10 +81,10 @@ async function one(name) {
       button.disabled = Boolean(state.running);
       if (state.lines.length) { lines.textContent = state.lines.join("\n"); lines.scrollTop = lines.scrollHeight; }
       if (mine && state.live.length) drawn.replaceChildren(...charts(state.live));
+      verdict.className = !state.running && state.verdict ? (state.verdict === "holds" ? "good" : "bad") : "soft";
       if (state.running) { verdict.textContent = mine ? "running" : `${state.running} is running`; return; }
       clearInterval(timer);
       verdict.textContent = state.verdict ? (state.verdict === "holds" ? "✓ every expectation held" : "✗ not as expected") : "";
-      verdict.className = state.verdict === "holds" ? "good" : "bad";
       const fresh = state.reports.find((run) => run.endsWith(`-${name}`));
       if (fresh) frame.replaceChildren(el("h2", {}, el("a", { href: `/report/${fresh}` }, was.has(fresh) ? "The last report" : "The report")),
         el("iframe", { src: `/report/${fresh}`, title: `Report ${fresh}`, sandbox: "" }));

@@ -87,9 +87,9 @@ function box(row) {
     svg("rect", { class: "use", x: 0, y: at.h - 4, width: 0, height: 4, rx: 2 }),
     text(8, tall ? 17 : at.h / 2 + 3, row.name, ""),
     text(tall ? 8 : at.w - 8, tall ? 33 : at.h / 2 + 3, "", "small"),
-    text(at.w - 4, 9, "", "fault"),
+    tall ? text(at.w - 4, 9, "", "fault") : text(14 + 6.6 * row.name.length, at.h / 2 + 3, "", "fault"),
   );
-  group.querySelector(".fault").setAttribute("text-anchor", "end");
+  if (tall) group.querySelector(".fault").setAttribute("text-anchor", "end");
   if (!tall) group.querySelector(".small").setAttribute("text-anchor", "end");
   nodes.set(row.name, group);
   return group;
@@ -108,7 +108,7 @@ function show(row) {
     row.role, row.state !== "live" ? row.state : ""].filter(Boolean).join(" · ");
   const [, small] = group.querySelectorAll("text");
   small.textContent = told;
-  group.querySelector(".fault").textContent = row.faults.length ? "✕ fault" : "";
+  group.querySelector(".fault").textContent = row.faults.length ? "✕" : "";
   group.setAttribute("aria-label", `${row.name}, ${row.tier}, ${row.state}, ${told}${row.faults.length ? ", faulted" : ""}`);
 }
 
