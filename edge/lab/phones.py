@@ -1,14 +1,16 @@
 """The phones of a lab: each kind of `Load` is one way of using, or abusing, the edge.  [I/O]
 
 `requests` and `flood` are open loops: what is due is sent, whether or not earlier
-answers have come, as a crowd does.  `users`, `dns-users` and `slowloris` are
-closed loops of so many phones.
+answers have come, as a crowd does; `syn-flood` sends what nobody will ever finish.
+`users`, `dns-users` and `slowloris` are closed loops of so many phones.
 """
 
 import errno
 import random
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import h11
 import orjson
@@ -17,12 +19,16 @@ import trio
 from edge.common.recorder import new_trace
 from edge.lab.measure import Sample
 from edge.lab.plan import Load
+from edge.lab.syn_packet import forged_source, syn_packet
 from edge.lab.wire import Place, Reply, Wire, connect, connect_tcp
 
 # More than this on the way at once, and the phones would measure themselves.
 OUTSTANDING_MAX = 1500
 SAMPLES_MAX = 200_000
 SLOWLORIS_INTERVAL_S = 1.0
+# The others of this process want their turn, too.
+SYN_PAUSE_S = 0.01
+SYNS_AT_ONCE_MAX = 200
 
 _ERRORS = {
     errno.ECONNREFUSED: "refused",
@@ -66,6 +72,8 @@ class Phones:
                 await self._open_loop(self._one)
             elif load.kind == "flood":
                 await self._open_loop(self._knock)
+            elif load.kind == "syn-flood":
+                await self._forge()
             else:
                 person = self._creep if load.kind == "slowloris" else self._live
                 async with trio.open_nursery() as nursery:
@@ -130,6 +138,24 @@ class Phones:
         finally:
             wire.close(reset=True)
         return error
+
+    async def _forge(self) -> None:
+        """SYNs from sources that do not exist; the kernel counts them, there is nothing to wait for."""
+        load = self._load
+        place = await self._place("")
+        ends = self._began + load.from_s + load.for_s
+        sent = 0
+        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+            while (now := trio.current_time()) < ends:
+                due = int((now - self._began - load.from_s) * load.rate_per_s)
+                for _ in range(min(due - sent, SYNS_AT_ONCE_MAX)):
+                    source = forged_source(self._dice.getrandbits(17))
+                    port = self._dice.randrange(1024, 65536)
+                    packet = syn_packet(source, port, place.host, place.port, self._dice.getrandbits(32))
+                    with suppress(OSError):  # a full queue of the interface is a lost packet, as anywhere
+                        raw.sendto(packet, (place.host, 0))
+                sent = due
+                await trio.sleep(SYN_PAUSE_S)
 
     # -- closed loops -----------------------------------------------------------------
 

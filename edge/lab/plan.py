@@ -21,7 +21,7 @@ Seconds = Annotated[float, Meta(ge=0, le=600)]
 # What the runner knows how to do at a given second.
 Action = Literal["fault", "clear", "kill", "stop-tier", "drain", "undrain", "weight", "set", "deploy", "note"]
 # What the phones of a load do.
-PhoneKind = Literal["requests", "users", "slowloris", "flood", "dns-users"]
+PhoneKind = Literal["requests", "users", "slowloris", "flood", "syn-flood", "dns-users"]
 
 
 class Value(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
@@ -42,6 +42,7 @@ class Variant(Value, frozen=True, kw_only=True):
     name: Name
     note: str = ""
     set: dict[str, str | int | float | bool | list[str]] = {}
+    kernel: dict[str, int] = {}  # parameters of the lab's own network, such as net.ipv4.tcp_syncookies
 
 
 class Load(Value, frozen=True, kw_only=True):
@@ -53,7 +54,7 @@ class Load(Value, frozen=True, kw_only=True):
     paths: tuple[str, ...] = ()  # taken in turn instead of `path`
     method: str = "GET"
     body: str = ""
-    rate_per_s: Annotated[float, Meta(gt=0, le=5000)] = 20.0  # requests, flood: open loop
+    rate_per_s: Annotated[float, Meta(gt=0, le=5000)] = 20.0  # requests, floods: open loop
     users: Annotated[int, Meta(ge=1, le=2000)] = 10  # users, slowloris, dns-users
     think_ms: Annotated[float, Meta(ge=0)] = 100.0
     from_s: Seconds = 0.0
@@ -129,6 +130,7 @@ class Lab(Value, frozen=True, kw_only=True):
     config: str = "toy.toml"  # in labs/config, or "edge.toml"
     set: dict[str, str | int | float | bool | list[str]] = {}
     settle_s: Seconds = 0.5
+    own_network: bool = False  # runs in a network namespace; no root is needed for that
     predict: Predict
     variant: tuple[Variant, ...] = (Variant(name="edge"),)
     load: tuple[Load, ...]
@@ -170,6 +172,11 @@ def _problems(lab: Lab) -> Iterator[str]:
     ):
         for repeated in {one for one in names if names.count(one) > 1}:
             yield f"two {kind}s are called {repeated!r}"
+    if not lab.own_network:
+        if any(variant.kernel for variant in lab.variant):
+            yield "kernel = {...} needs own-network: the lab must not change this machine's"
+        if any(load.kind == "syn-flood" for load in lab.load):
+            yield "a syn-flood needs own-network: forged packets must not leave the lab"
     variants = {variant.name for variant in lab.variant}
     for only in (*(step.only for step in lab.step), *(load.only for load in lab.load)):
         for unknown in set(only) - variants:

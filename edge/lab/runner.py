@@ -23,6 +23,7 @@ from edge.common.spans import from_wire
 from edge.lab.crowd import others_share
 from edge.lab.machine import busy_now
 from edge.lab.measure import Sample, counters, quantile, rises, windows
+from edge.lab.namespace import tune
 from edge.lab.own_edge import OwnEdge, own_edge
 from edge.lab.phones import Phones, PlaceOf
 from edge.lab.plan import Lab, Load, Step, Variant, identifier
@@ -82,6 +83,7 @@ async def _run_variant(root: Path, lab: Lab, variant: Variant, tell: Tell, live:
     parent = Path(tempfile.mkdtemp(prefix="edge-lab-"))
     settings = {"EDGE_LOG": "text", **lab.set, **variant.set}
     before = busy_now()
+    tune(variant.kernel)
     try:
         async with own_edge(root, config, parent / "run", settings) as edge:
             seconds = max(load.from_s + load.for_s for load in lab.loads_of(variant.name))
@@ -222,7 +224,7 @@ def _place_of(edge: OwnEdge, load: Load) -> PlaceOf:
         return straight
     pop = load.pop or edge.config.pops()[0].name
     host, port = edge.address(f"l4-{pop}-a", "https")
-    tls = None if load.kind == "flood" else edge.tls
+    tls = None if load.kind in ("flood", "syn-flood") else edge.tls
 
     async def through(source: str) -> Place:
         return Place(host, port, edge.config.domain, tls, source, load.one_way_ms / 1000)

@@ -44,6 +44,8 @@ def test_a_minimal_lab_is_a_lab() -> None:
         (('name = "phones"', 'name = "phones"\nonly = ["other"]'), "no variant"),
         (("[[expect]]", '[[load]]\nname = "phones"\n[[expect]]'), "two loads"),
         (("[[expect]]", '[[window]]\nname = "w"\nfrom-s = 3\nuntil-s = 2\n[[expect]]'), "before it begins"),
+        (('name = "phones"', 'name = "phones"\nkind = "syn-flood"'), "must not leave the lab"),
+        (("[[expect]]", '[[variant]]\nname = "edge"\nkernel = { x = 1 }\n[[expect]]'), "own-network"),
         (('title = "t"', 'title = "t"\nsurprise = 1'), "surprise"),
         (('title = "t"', "title = "), "labs"),
     ],
