@@ -17,6 +17,7 @@ app = cyclopts.App(name="explain", help="Tell one request's story in sentences."
 app.command("edge.cli.explain_request:explain_request", name="request")
 app.command("edge.cli.explain_l4:flow", name="flow")
 app.command("edge.cli.explain_l4:drain", name="drain")
+app.command("edge.cli.explain_policy:policy", name="policy")
 
 
 @app.default
