@@ -1,9 +1,13 @@
 """A member that asks: what the console does all day."""
 
+from pathlib import Path
+
 import pytest
 import trio
 
 from edge.common.errors import LinkLost
+from edge.common.link_client import FLUSH_S
+from edge.common.messages import Report
 from edge.common.process import Process
 from tests.kit.hubs import CONFIG, running_hub, until
 
@@ -76,4 +80,33 @@ async def test_an_order_for_one_that_is_told_to_all_says_nothing_of_whom(tmp_pat
         assert [process.faults.armed for process in feeds] == [False, True]
         assert done.detail == "feed-1: noted; feed-2: noted"
         assert not any("latency" in entry["detail"] for entry in hub.journal.entries())
+        nursery.cancel_scope.cancel()
+
+
+async def test_reports_go_out_by_themselves_and_cost_an_idle_member_nothing(tmp_path: Path) -> None:
+    """Those from before the hub was there, and later ones; between them no clock ticks."""
+    heard: list[object] = []
+    teller = Process.for_test(CONFIG, tmp_path, name="l7-a-1", tier="l7")
+    listener = Process.for_test(CONFIG, tmp_path, name="l7-a-2", tier="l7")
+    listener.link.on_report("canary", lambda name, value: heard.append(value))
+    teller.link.report("canary", 1)
+    async with running_hub(tmp_path), trio.open_nursery() as nursery:
+        nursery.start_soon(listener.link.run)
+        await until(lambda: listener.link.connected)
+        nursery.start_soon(teller.link.run)
+        await until(lambda: heard == [1])
+        teller.link.report("canary", 2)
+        teller.link.report("canary", 3)
+        await until(lambda: heard == [1, 2, 3])
+        asked = 0
+        take = teller.link.take_outbox
+
+        def counted() -> list[Report]:
+            nonlocal asked
+            asked += 1
+            return take()
+
+        teller.link.take_outbox = counted  # type: ignore[method-assign]
+        await trio.sleep(6 * FLUSH_S)
+        assert asked <= 1, "the look that was due when the last report had gone"
         nursery.cancel_scope.cancel()
