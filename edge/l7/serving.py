@@ -137,7 +137,7 @@ class Serving:
             worker.stages.experiment.learn(request.route, self.status < 500)
         flow, head, trace, route = self.flow, self.head, request.trace, request.route
         end_ns = time.monotonic_ns()
-        worker.remember(
+        worker.ledger.add(
             Record(
                 trace.trace_id,
                 trace.span_id,

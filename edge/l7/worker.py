@@ -17,35 +17,31 @@ from typing import Any, Final
 
 import trio
 
-from edge.common import spans as span_codec
 from edge.common.config import Config
-from edge.common.errors import EdgeError
 from edge.common.handover import Handover
-from edge.common.messages import Member
 from edge.common.process import Process
 from edge.common.proxy_protocol import Trusted
 from edge.l7 import compose
-from edge.l7.access_log import AccessLog
-from edge.l7.audit_log import AuditLog
 from edge.l7.cache.flight import Flight
-from edge.l7.compose import Stages, session_keys
+from edge.l7.compose import Stages
 from edge.l7.connection import PhoneConnection
-from edge.l7.counts import Counts, Seen
+from edge.l7.counts import Seen
 from edge.l7.forward import Forwarder, Target
 from edge.l7.handover_receiver import HandoverReceiver
 from edge.l7.http1.memo import HeadMemo
 from edge.l7.http1.reply_head import ReplyMemo
 from edge.l7.http1.rules import limits_of
+from edge.l7.ledger import Ledger
 from edge.l7.limits_sync import share_limits
 from edge.l7.mirror import Mirrors
+from edge.l7.orders import Orders
 from edge.l7.poller import Poller
-from edge.l7.recent import is_worth_keeping, recent
-from edge.l7.record import Flow, Record, Ring, spans_of
+from edge.l7.record import Flow
 from edge.l7.relay_receiver import RelayReceiver
 from edge.l7.request import Request
 from edge.l7.revalidate import revalidate
 from edge.l7.stage_counts import StageCounts
-from edge.l7.tls import Certificates, TlsError
+from edge.l7.tls import Certificates
 from edge.l7.transport import IDLE, TLS_READ_BYTES, TUNNEL, Transport
 from edge.l7.upstream.affinity import CookieAffinity
 from edge.l7.upstream.checks import run_checks
@@ -60,11 +56,6 @@ SLOW_LOOK_S: Final = 1.0
 # How much the kernel takes for a phone before it could send it (HAProxy tune.notsent-lowat).  Its own
 # bound is megabytes: 300 slow readers had us encrypt 480 MB that nobody read.
 UNSENT_BYTES_MAX: Final = 128 * 1024
-# Traces that somebody will want to see: `edge.l7.recent.is_worth_keeping`.
-KEPT_MAX: Final = 1024
-# Requests that wait for the log and the counters.  One write for so many is cheap enough; a quarter of a
-# second's worth in one go (10 us each) was the p99 of everybody, 30 ms at 10,000 requests a second.
-BATCH_MAX: Final = 64
 # A thread costs about 100 us and gives RE2, which lets go of the interpreter, the other core.  Ordinary forms
 # and messages are shorter than this; 1 kB of pieces of attacks already takes 15 ms.
 INLINE_BODY_BYTES_MAX: Final = 1024
@@ -110,12 +101,10 @@ class Worker:
         self.certificates.ask_callers(self.stages.asks_callers)
         self.pipeline = self.stages.pipeline
         self.connections: set[PhoneConnection] = set()
-        self.counts = Counts(process.metrics)
+        self.orders = Orders(self)
+        self.ledger = Ledger(process, self._found)
+        self.counts, self.ring = self.ledger.counts, self.ledger.ring
         self.stage_counts = StageCounts(process.metrics)
-        self.ring = Ring(l7.trace_ring)
-        self.kept = Ring(KEPT_MAX)
-        self.log = AccessLog(process.run_dir, self.name, process.pop, self.config.access_log)
-        self.audit = AuditLog(process.run_dir, self.name)
         self.receiver = HandoverReceiver(process.run_dir / "l7" / f"{self.name}.sock", self.take, process.log)
         pop = next((pop for pop in self.config.pop if pop.name == process.pop), None)
         self.relay_receiver = RelayReceiver(
@@ -126,7 +115,6 @@ class Worker:
             http_port=self.config.http_port if pop is None else self.config.http_port_of(pop),
         )
         self._looked_at = 0.0
-        self._finished: list[Record] = []
         self.unix_offset = 0.0
         # One at a time: the inspector's memory then meets one thread beside the loop's, and whoever
         # sends long bodies waits for others of his kind and not everybody for him.
@@ -140,16 +128,7 @@ class Worker:
     async def run(self) -> None:
         """Serve until drained."""
         process = self.process
-        link = process.link
-        link.on_members(self._members)
-        link.on_revision(self._reload)
-        link.on_ask("trace", self._find_trace)
-        link.on_ask("stats", lambda args: self.explain())
-        link.on_ask("recent", self._recent)
-        link.on_command("reload-certificates", self._reload_certificates)
-        link.on_command("purge", self._purge)
-        link.on_command("revoke", self._revoke)
-        link.on_report("canary", self._stop_canary)
+        self.orders.attach()
         listener = self.receiver.listen()
         self._tick(time.monotonic())
         # What is here now lives as long as the worker: the collector need not walk it again.
@@ -169,9 +148,7 @@ class Worker:
                 await self._drain()
                 nursery.cancel_scope.cancel()
         finally:
-            self._account()
-            self.log.close()
-            self.audit.close()
+            self.ledger.close()
             for target in self.forwarder.targets.values():
                 target.way.close()
             self.poller.close()
@@ -260,16 +237,16 @@ class Worker:
         self.date_line = time.strftime("date: %a, %d %b %Y %H:%M:%S GMT\r\n", time.gmtime()).encode()
         for target in self.forwarder.targets.values():
             target.way.sweep(now)
-        self._account()
+        self.ledger.account()
         for source, reason, for_s in self.stages.take_bans():
             self.process.link.report("offender", {"source": source, "reason": reason, "for_s": for_s})
-        self._spread_canary_news()
+        self.orders.spread_canary_news()
         self.stages.auth.expire(now + self.unix_offset)
         self.counts.observe(
             Seen(
                 connections=len(self.connections),
                 judged=self.memo.judged,
-                log_lost=self.log.lost,
+                log_lost=self.ledger.log_lost,
                 retries=self.forwarder.retries,
                 stale_retries=self.forwarder.stale_retries,
                 hedges_won=self.forwarder.hedges.won,
@@ -286,6 +263,10 @@ class Worker:
         load = self.process.link.load
         load["connections"] = float(len(self.connections))
         load["requests"] = float(self.counts.requests)
+
+    def _found(self) -> list[dict[str, Any]]:
+        # Of the stage that is in use now: a reload may have brought another.
+        return self.stages.waf.take_found()
 
     # -- what connections ask for --------------------------------------------------------
 
@@ -343,24 +324,6 @@ class Worker:
         if event is not None:
             event.set()
 
-    def remember(self, record: Record) -> None:
-        """A request is over; it is counted and logged with the next batch."""
-        self.ring.add(record)
-        self._finished.append(record)
-        if len(self._finished) >= BATCH_MAX:
-            self._account()
-
-    def _account(self) -> None:
-        records, self._finished = self._finished, []
-        for record in records:
-            if is_worth_keeping(record, self._slow_ns):
-                self.kept.add(record)
-            else:
-                record.forget_heads()
-        self.counts.requests_over(records)
-        self.log.write(records)
-        self.audit.write(self.stages.waf.take_found())
-
     def handshake_done(self, flow: Flow) -> None:
         """Count a handshake."""
         self.counts.handshake(flow)
@@ -369,7 +332,7 @@ class Worker:
         """Count a handshake, or a connection, that broke by the rules of TLS."""
         self.counts.handshake_failures.child((error.reason or "unknown").lower()).value += 1
 
-    # -- what the edge tells us ----------------------------------------------------------
+    # -- under which configuration ----------------------------------------------------------
 
     def _set_targets(self, config: Config) -> None:
         now = time.monotonic()
@@ -388,62 +351,18 @@ class Worker:
                 affinity.set_endpoints(keeper.names())
             targets[cluster.name] = Target(keeper, Way(cluster, self.poller), affinity)
         self.forwarder.targets = targets
-        self._slow_ns = int(config.l7.slow_request_s * 1e9)
+        self.ledger.slow_ns = int(config.l7.slow_request_s * 1e9)
 
-    def _members(self, changed: list[Member], gone: list[str]) -> None:
-        now = time.monotonic()
-        members = self.process.link.members.values()
-        for target in self.forwarder.targets.values():
-            for address in target.cluster.update(members, now):
-                target.way.forget(address)
-            if target.affinity is not None:
-                target.affinity.set_endpoints(target.cluster.names())
-
-    def _reload(self, config: Config, revision: str) -> None:
-        try:
-            compose.affinity_secret(self.process.run_dir, config)
-            self.stages.reload(config)
-            self.certificates.ask_callers(self.stages.asks_callers)
-        except EdgeError as error:
-            self.process.log.error("l7.reload", revision=revision, error=str(error))
-            return
+    def use(self, config: Config, revision: str) -> None:
+        """Serve under `config` from the next request on.  Raises an `EdgeError`; the old one then stays."""
+        compose.affinity_secret(self.process.run_dir, config)
+        self.stages.reload(config)
+        self.certificates.ask_callers(self.stages.asks_callers)
         self.config, self.revision = config, revision
         self.pipeline = self.stages.pipeline
         self.limits = limits_of(config.l7)
         self.relay_receiver.trusted = Trusted(config.l7.relay_from)
         self._set_targets(config)
-
-    async def _reload_certificates(self, args: dict[str, Any]) -> str:
-        names = self.certificates.reload()
-        # Whoever renews one kind of key may have renewed the other.
-        self.stages.auth.reload(self.config.auth, session_keys(self.process.run_dir))
-        for problem in self.certificates.problems:
-            self.process.log.error("l7.certificate", error=problem)
-        if self.certificates.problems:
-            raise TlsError("; ".join(self.certificates.problems))
-        return f"{self.name} serves {', '.join(names)}"
-
-    async def _purge(self, args: dict[str, Any]) -> str:
-        path = str(args["path"])
-        purged = self.stages.cache.purge(str(args.get("host", "")), path)
-        return f"{self.name} forgot {purged} responses under {path}"
-
-    async def _revoke(self, args: dict[str, Any]) -> str:
-        jti = str(args["jti"])
-        ttl_s = self.config.auth.ttl_s
-        self.stages.auth.revoke(jti, float(args.get("until_unix", time.time() + ttl_s)))
-        return f"{self.name} ended session {jti}"
-
-    def _spread_canary_news(self) -> None:
-        news = self.stages.experiment.news
-        while news:
-            split, cluster, why = news.popleft()
-            self.process.log.warning("l7.canary_stopped", split=split, cluster=cluster, why=why)
-            self.process.link.report("canary", [split, cluster, why])
-
-    def _stop_canary(self, name: str, told: Any) -> None:
-        if isinstance(told, list) and len(told) == 3:
-            self.stages.experiment.stop(*map(str, told))
 
     def _revalidate_later(self, request: Request, flight: Flight) -> None:
         target = self.forwarder.targets.get(request.route.cluster) if request.route is not None else None
@@ -454,19 +373,6 @@ class Worker:
 
     def _clusters(self) -> list[Cluster]:
         return [target.cluster for target in self.forwarder.targets.values()]
-
-    def _recent(self, args: dict[str, Any]) -> Any:
-        return recent((self.kept if args.get("kept") else self.ring).newest(), args)
-
-    def _find_trace(self, args: dict[str, Any]) -> Any:
-        trace_id = str(args.get("trace_id", ""))
-        found = self.process.spans.find(trace_id)
-        seen: set[str] = set()
-        for record in self.kept.find(trace_id) + self.ring.find(trace_id):
-            if record.span_id not in seen:
-                seen.add(record.span_id)
-                found += spans_of(record, self.name, self.process.pid, self.process.pop)
-        return span_codec.to_wire(found)
 
     def explain(self) -> dict[str, Any]:
         """Everything an operator may want to see, as plain values."""

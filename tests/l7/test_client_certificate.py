@@ -125,12 +125,12 @@ async def test_nobody_is_asked_while_no_route_wants_it(tmp_path: Path) -> None:
         assert (await before.get("/internal/x")).status == 200
         assert edge.worker.certificates.context.verify_mode == ssl.CERT_NONE
 
-        edge.worker._reload(_with_callers(edge.worker.config), "2")
+        edge.worker.use(_with_callers(edge.worker.config), "2")
 
         assert (await before.get("/internal/x")).status == 403, "it was not asked when it came"
         after = await edge.phone(context=_context(edge, pair))
         assert (await after.get("/internal/x")).status == 200
-        edge.worker._reload(edge.process.config, "1")
+        edge.worker.use(edge.process.config, "1")
         assert edge.worker.certificates.context.verify_mode == ssl.CERT_NONE
 
 

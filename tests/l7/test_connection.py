@@ -71,7 +71,7 @@ async def test_a_trace_that_was_asked_for_shows_every_head_without_its_secrets(t
         phone = await edge.phone()
         asked = await phone.get("/", "edge-trace: 1", "cookie: edge_session=sesame", "x-a: b")
         plain = await phone.get("/", "x-a: b")
-        edge.worker._account()
+        edge.worker.ledger.account()
         spans = from_wire(edge.process.link.asks["trace"]({"trace_id": asked["x-request-id"]}))
         quiet = from_wire(edge.process.link.asks["trace"]({"trace_id": plain["x-request-id"]}))
 
