@@ -132,12 +132,15 @@ def main() -> None:
 
 
 def full_config(address: str) -> Config:
-    """The whole pipeline: WAF, a session cookie, two limits, the log in a file."""
+    """The whole pipeline: WAF, a session cookie, two limits, the log in a file; a path that is cached."""
     from edge.common.config import LimitConfig
 
     return toy_config(
         address,
-        route=(RouteConfig(path="/*", name="all", cluster="toy", auth="required"),),
+        route=(
+            RouteConfig(path="/*", name="all", cluster="toy", auth="required"),
+            RouteConfig(path="/cached/*", name="cached", cluster="toy", cache=True),
+        ),
         limit=(
             LimitConfig(name="source", key="source", rate_per_s=1e6, burst=1_000_000),
             LimitConfig(name="account", key="account", rate_per_s=1e6, burst=1_000_000),
