@@ -57,13 +57,13 @@ def wrk(
     meter: Meter,
     *,
     connections: int,
-    seconds: float,
     script: str = "",
     headers: dict[str, str],
 ) -> Seen:
     """Run wrk against `url`.  Raises `RuntimeError` when it reports nothing."""
+    seconds = max(1, round(meter.seconds))  # wrk takes whole ones
     mark = mark_for(meter.rate_per_s, connections, seconds)
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s"]
     for name, value in headers.items():
         command += ["-H", f"{name}: {value}"]
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as lua:
@@ -79,10 +79,10 @@ def mark_for(rate_per_s: float, connections: int, seconds: float) -> int:
     return min(settled, max(2 * connections, round(rate_per_s * seconds / 2)))
 
 
-def phones(contest: Running, meter: Meter, seconds: float, **order: object) -> Seen:
+def phones(contest: Running, meter: Meter, **order: object) -> Seen:
     """Run `bench.phones` on an order.  Raises `RuntimeError` when it reports nothing."""
-    told = orjson.dumps({"url": contest.url, "seconds": seconds, **order}).decode()
-    seen, _ = _watch([sys.executable, "-m", "bench.phones", told], meter, seconds + PATIENCE_S)
+    told = orjson.dumps({"url": contest.url, "seconds": meter.seconds, **order}).decode()
+    seen, _ = _watch([sys.executable, "-m", "bench.phones", told], meter, meter.seconds + PATIENCE_S)
     return seen
 
 

@@ -15,9 +15,10 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class Meter:
-    """The bill of some processes between two moments."""
+    """One turn, and the bill of some processes for it."""
 
-    def __init__(self, pids: Iterable[int], rate_per_s: float = 0.0) -> None:
+    def __init__(self, pids: Iterable[int], seconds: float, rate_per_s: float = 0.0) -> None:
+        self.seconds = seconds  # how long this turn is to be
         self.rate_per_s = rate_per_s  # seen in the turn before; 0: nothing is known
         self._pids = tuple(pids)
         self._before: dict[int, tuple[float, float]] = {}

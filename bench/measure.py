@@ -105,7 +105,6 @@ class Bench:
                 contest.url + path,
                 meter,
                 connections=connections,
-                seconds=self.seconds,
                 script=script,
                 headers=told | (headers or {}) | contest.headers,
             )
@@ -117,7 +116,7 @@ class Bench:
 
         def load(contest: Running, meter: Meter) -> Seen:
             headers = {"Cookie": "none=1"} | contest.headers | (more_headers or {})
-            return phones(contest, meter, self.seconds, kind=kind, headers=headers, **order)
+            return phones(contest, meter, kind=kind, headers=headers, **order)
 
         return load
 
@@ -138,7 +137,7 @@ class Bench:
                 if (contest := self.started(stack, row, contender)) is not None:
                     running[contender.name] = contest
             rates = dict.fromkeys(running, 0.0)
-            # Once for nothing: caches, pools and memos as in everyday life.
+            # Half a turn for nothing: caches, pools and memos as in everyday life.
             for number in range(-warm_ups, self.rounds):
                 names = list(running) if number % 2 else list(reversed(running))
                 for name in names:
@@ -146,11 +145,14 @@ class Bench:
                     progress(f"{row.name}  {when}  {name}")
                     asked = load[name] if isinstance(load, dict) else load
                     try:
-                        turn, rates[name] = _turn(row, name, running[name], asked, judge, rates[name])
+                        meter = _meter(running[name], self.seconds / (1 if number >= 0 else 2), rates[name])
+                        turn = _turn(row, name, running[name], asked, judge, meter)
                     except FAILURES as failure:
                         row.notes[name] = f"failed: {_short(failure)}"
                         del running[name]
                         continue
+                    if turn is not None:
+                        rates[name] = turn.per_s
                     if number >= 0 and turn is not None:
                         row.add(name, turn)
             for name, contest in running.items():
@@ -177,15 +179,16 @@ class Bench:
             keep_configuration(folder, self.kept / contender.name.replace(" ", "-"), shown_as)
 
 
-def _turn(
-    row: Row, name: str, contest: Running, load: Load, judge: Judge, rate_per_s: float
-) -> tuple[Turn | None, float]:
+def _meter(contest: Running, seconds: float, rate_per_s: float) -> Meter:
     pids = {*contest.pids, *(pid for pids in contest.tiers.values() for pid in pids)}
-    meter = Meter(pids, rate_per_s)
+    return Meter(pids, seconds, rate_per_s)
+
+
+def _turn(row: Row, name: str, contest: Running, load: Load, judge: Judge, meter: Meter) -> Turn | None:
     seen = load(contest, meter)
     if seen.errors or not seen.requests:
         row.notes[name] = f"{seen.errors} errors beside {seen.requests} good answers"
-    return (judge(contest, meter, seen) if seen.requests else None), seen.per_s
+    return judge(contest, meter, seen) if seen.requests else None
 
 
 def progress(text: str) -> None:

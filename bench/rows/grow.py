@@ -21,6 +21,7 @@ HEALTH_INTERVAL_S = 60.0
 # Each of a thousand is asked a few times a second, but by chance four seconds may pass without.
 IDLE_TIMEOUT_S = 60.0
 SHARE = 0.6
+SATURATING_S = 1.0
 
 
 def connections(bench: Bench) -> Row:
@@ -40,7 +41,9 @@ def connections(bench: Bench) -> Row:
         if edge is None:
             return row
         loads = {f"{count:,} connections": _in_rotation(bench, count) for count in CONNECTIONS}
-        return bench.compare(row, [Contender(name, lambda folder: _as_is(edge)) for name in loads], loads)
+        contenders = [Contender(name, lambda folder: _as_is(edge)) for name in loads]
+        # Opening so many is warming up enough.
+        return bench.compare(row, contenders, loads, warm_ups=0)
 
 
 def _in_rotation(bench: Bench, count: int) -> Load:
@@ -118,17 +121,10 @@ def latency(bench: Bench) -> Row:
     )
 
     def load(contest: Running, meter: Meter) -> Seen:
-        most = bench.http("/feed", connections=64)(contest, meter).per_s
+        most = bench.http("/feed", connections=64)(contest, Meter((), SATURATING_S)).per_s
         headers = {"Cookie": "none=1"} | contest.headers
-        seen = phones(
-            contest,
-            meter,
-            bench.seconds,
-            kind="paced",
-            rate_per_s=SHARE * most,
-            connections=64,
-            headers=headers,
-        )
+        rate_per_s = SHARE * most
+        seen = phones(contest, meter, kind="paced", rate_per_s=rate_per_s, connections=64, headers=headers)
         seen.extra["saturation per second"] = most
         return seen
 
