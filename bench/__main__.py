@@ -48,8 +48,8 @@ def main() -> int:
     if unknown := [name for name in wanted if name not in ROWS]:
         print(f"bench: no row is called {', '.join(unknown)}; there are {', '.join(ROWS)}", file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     began = time.monotonic()
     about = describe() | {
         "date": time.strftime("%Y-%m-%d"),
