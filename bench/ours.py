@@ -48,6 +48,7 @@ console = "127.0.0.1:0"
 [control]
 [dns]
 listen = "127.0.0.1:0"
+workers = 1
 [[pop]]
 name = "bench"
 address = "{address}"
