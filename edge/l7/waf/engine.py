@@ -10,7 +10,7 @@ State: one `Run` per request, thrown away after the verdict.
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
-from edge.l7.waf.compiled import Found, Step, excludes
+from edge.l7.waf.compiled import CompiledLink, Found, Step, excludes
 from edge.l7.waf.expand import expand
 from edge.l7.waf.form import Control, Rule, Selector, SetVar
 from edge.l7.waf.operators import number
@@ -113,6 +113,7 @@ def evaluate(step: Step, run: Run) -> bool:
     rule, transaction = step.rule, run.transaction
     points_before = run.points
     first: Found | None = None
+    shown = step.links[0]
     away = _away(step, run) if run.removed_targets else None
     touched = False
     for link in step.links:
@@ -122,7 +123,7 @@ def evaluate(step: Step, run: Run) -> bool:
             last = found
             # Variables of the engine's own explain nothing; the value from the request does.
             if first is None or (first[0] == "TX" and found[0] not in {"TX", ""}):
-                first = found
+                first, shown = found, link
             collection, key, value, hit = found
             if link.test is not None:
                 transaction.matched = value
@@ -147,7 +148,7 @@ def evaluate(step: Step, run: Run) -> bool:
     if touched or rule.skip_after or rule.action not in {"pass", "block"}:
         run.dirty = True
     if rule.log or not rule.bookkeeping:
-        _record(step, run, first, run.points - points_before)
+        _record(step, run, first, shown, run.points - points_before)
     if rule.action in {"deny", "drop", "redirect", "block"}:
         run.blocked_by = run.blocked_by or rule
     elif rule.action == "allow":
@@ -249,14 +250,14 @@ def selector_of_ids(text: str) -> Selector:
     return Selector(ranges=tuple(ranges))
 
 
-def _record(step: Step, run: Run, first: Found | None, points: int) -> None:
+def _record(step: Step, run: Run, first: Found | None, shown: CompiledLink, points: int) -> None:
     if len(run.found) >= MATCHES_MAX:
         return
     rule = step.rule
     collection, key, value, hit = first or ("", b"", b"", (-1, ()))
     offset = hit[0]
     begin = max(0, offset - FRAGMENT_BYTES_MAX // 4) if offset > 0 else 0
-    link = step.links[0].link
+    link = shown.link
     run.found.append(
         Match(
             id=rule.id,

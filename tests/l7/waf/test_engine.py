@@ -30,6 +30,18 @@ def test_every_link_of_a_chain_has_to_match() -> None:
     assert verdict(rules, b"/?a=1&b=3").action == "pass"
 
 
+def test_a_match_shows_the_test_that_found_the_value() -> None:
+    """Of a chain that begins with a gate: value, decoders and test belong together."""
+    rules = (
+        'SecAction "id:2,phase:1,pass,nolog,setvar:tx.gate=1"\n'
+        'SecRule TX:gate "@eq 1" "id:1,phase:1,deny,chain"\nSecRule ARGS:a "@streq x" "t:lowercase"'
+    )
+
+    match = verdict(rules, b"/?a=X").matches[0]
+
+    assert (match.variable, match.transforms, match.operator) == ("ARGS:a", ("lowercase",), "@streq x")
+
+
 def test_each_matching_value_counts() -> None:
     """setvar runs once per match: that is how CRS counts parameters."""
     rules = (
