@@ -59,7 +59,7 @@ FORMS: dict[str, tuple[str, ...]] = {
     "raw": (),
     "lower": ("lowercase",),
     "decoded": (
-        "utf8tounicode",
+        "halfwidth",
         "urldecodeuni",
         "browserentitydecode",
         "jsdecode",

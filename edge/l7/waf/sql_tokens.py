@@ -8,11 +8,12 @@ fingerprints; `docs/waf.md` says what is missed.
 
 | letter | token | | letter | token |
 |---|---|---|---|---|
-| `1` | number | | `E` | statement (select, insert, drop) |
+| `1` | number | | `E` | select |
+| | | | `W` | other statement (insert, drop, execute) |
 | `s` | string | | `U` | union, intersect, except |
 | `n` | other word | | `B` | group by, order by, limit, having, into |
 | `v` | @variable | | `f` | function that only attacks use here |
-| `o` | operator | | `&` | and, or, xor, not, &&, || |
+| `o` `w` | operator, and one that is a word | | `&` | and, or, xor, not, &&, || |
 | `c` | comment | | `k` | from, where, values and the like |
 | `( ) , ;` | themselves | | `D` | waitfor delay |
 
@@ -39,14 +40,15 @@ _GATE = re.compile(GATE)
 
 _WORDS: dict[bytes, str] = {}
 for _letter, _list in {
-    "E": (
-        "select insert update delete drop create alter truncate exec execute declare merge replace "
-        "shutdown grant handler call"
+    "E": "select",
+    "W": (
+        "insert update delete drop create alter truncate exec execute declare merge replace shutdown grant "
+        "handler call"
     ),
     "U": "union intersect except minus",
     "B": "having limit procedure into offset",
     "&": "and or xor not",
-    "o": "like rlike regexp glob between is in div mod similar sounds collate",
+    "w": "like rlike regexp glob between is in div mod similar sounds collate",
     "k": (
         "from where values table set join database as on all distinct asc desc null outfile dumpfile "
         "case when then else end using"
@@ -112,7 +114,8 @@ def _shape(value: bytes, quote: bytes) -> tuple[str, bool]:
         at = found.end()
         if kind == "quote":
             begin, at = at, _string_end(value, at, found[0][0])
-            if at - begin > _STRING_BYTES_MAX:
+            # A back quote encloses a name; one that nothing closes is a way of writing quotes in prose.
+            if at - begin > _STRING_BYTES_MAX or (found[0] == b"`" and value[at - 1 : at] != b"`"):
                 letters.append("L")
                 continue
             if letters[-1:] == ["s"]:
@@ -178,29 +181,36 @@ def _string_end(value: bytes, at: int, quote: int) -> int:
     return end
 
 
-_OPERAND = r"[1snvf]"
 # Shapes that data does not have, in any reading.
 _ANYWHERE = re.compile(
-    r"UE|U\(+E|U[1s]?\(*E|;E(?:[kvBf(1]|nk|n[os1v])|;D|\(E[on1sfv(*][^;]{0,60}k|D(?:n|k)?s|\(E\(+[fE]|\(Ef\("
+    r"U[1s]?\(*E(?:[1sfvok(]|n(?:[,(kc;U]|$)|$)"
+    r"|;E(?:[kvBf(1]|nk|n[ows1v])|;D|;W(?:k+n?(?:\(|;|c|$)|Bnk?\(|v|f|[c;])"
+    r"|\(E[o1fv(*][^;]{0,60}k|\(E\(+[fE]|\(Ef\(|D(?:n|k)?s"
 )
 # Shapes that only make sense when something was open before the value: a quote, or a number.
 _CONTINUES = re.compile(
     r"^[1sv]\)*(?:"
-    r"&+\(*o?(?:[1nvs](?:\([^()]{0,30}\))?|f\([^;]{0,60}?\))\)*(?:o\(*[1snvkfE]|[cBU;])"  # ' or 1=1
+    r"&+\(*o?(?:[1nvs](?:\([^()]{0,30}\))?|f\([^;]{0,60}?\))\)*(?:[ow]\(*[1snvkfE]|[cBU;])"  # ' or 1=1
     r"|&+\(*(?:[1s]\)*[co&]?$|f\(|E)"
-    r"|o\(*(?:f\(|E|[1snv]\(*c)"  # '+sleep(5)+'
-    r"|o[^;]{0,40}o\(*[1s]c?$(?<=c)"
+    r"|[ow]\(*(?:f\(|E|[1snv]\(*c)"  # '+sleep(5)+'
+    r"|[ow][^;]{0,40}[ow]\(*[1s]c$"
     r"|B\(*(?:1|f|[nsv](?:o|,|[^;]{0,20}c))"  # ' order by 3
-    r"|;[ED]"
+    r"|;(?:[ED]|W(?:[kBf(v]|n?[c;]))"
     r"|o?c$"  # admin'--
-    r"|\)*[;c]$"
+    r"|\)*c$"
     r"|,\(*(?:f\(|E)"
     r")"
 )
 _NUMERIC = re.compile(
-    r"^o?[1v]\)*(?:&+\(*o?[1svf]\)*(?:o|$|c|\()|&+\(*[1snvf]\(?[^;]{0,40}o\(*[1snv]|B1|;E|o\(E|o?f\(|&+\(*E)"
+    r"^o?[1v]\)*(?:"
+    r"&+\(*o?[1sv]\)*(?:o\(*[1svf(]|on(?:$|[c;)])|$|c)"  # 1 or 1=1
+    r"|&+\(*(?:o?f\(|E)"
+    r"|&+\(*[1snv]\)*(?:o\(*[1svfE]|w(?:\(|[1sf](?:$|[c;)&ow(])))"
+    r"|B1|;[ED]|;W[kBf]|o\(E|of\("
+    r")"
 )
-_WHOLE = re.compile(r"^\(*o?(?:f\((?:[1svn,of()*]*)\)+[co&]?)")
+# A call that only attacks make, where a statement would have one: behind an operator, not behind a word.
+_CALLS = re.compile(r"(?:^|[ow&,(;EkU1sc)])f\([1s](?:[),owc&]|$)")
 
 
 def looks_like_sqli(value: bytes) -> bytes:
@@ -208,15 +218,31 @@ def looks_like_sqli(value: bytes) -> bytes:
     if not _GATE.search(value):
         return b""
     shape, loud = _shape(value, b"")
-    if _ANYWHERE.search(shape) or _NUMERIC.search(shape) or (loud and ("f(1" in shape or "f(s" in shape)):
+    if _ANYWHERE.search(shape) or _NUMERIC.search(shape) or (loud and _CALLS.search(shape)):
         return shape[:8].encode()
     for quote in (b"'", b'"'):
         if quote in value:
             shape, loud = _shape(value, quote)
             if (
                 _ANYWHERE.search(shape)
-                or _CONTINUES.search(shape)
-                or (loud and shape[1:2] in {"o", "&", ",", ")", ";", "f"})
+                or (_CONTINUES.search(shape) and not (_COMMENTED.match(shape) and _is_quoted(value, quote)))
+                or (loud and shape[1:2] in {"o", "w", "&", ",", ")", ";", "f"})
             ):
                 return shape[:8].encode()
     return b""
+
+
+_COMMENTED = re.compile(r"s\)*;?o?c$")
+
+
+def _is_quoted(value: bytes, quote: bytes) -> bool:
+    """Whether a writer put something between quotes, as in: lines with '#' are skipped.
+
+    His first quote opens: it stands at the beginning, behind a blank or a bracket, and one more of its kind
+    closes.  The quote of an injection closes; what comes after it is a comment and needs no other quote.
+    """
+    at = value.find(quote)
+    return (at == 0 or value[at - 1 : at] in _OPENERS) and quote in value[at + 1 :]
+
+
+_OPENERS = frozenset(bytes((byte,)) for byte in b" \t\n([{=:<,")

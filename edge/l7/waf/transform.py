@@ -65,6 +65,22 @@ def url_encode(text: bytes) -> bytes:
     )
 
 
+_FULL_WIDTH = re.compile(rb"\xef(?:\xbc([\x81-\xbf])|\xbd([\x80-\x9e]))")
+
+
+def half_width(text: bytes) -> bytes:
+    """Our own: the full-width letters of East Asia, which many programs fold to ASCII, as that.
+
+    utf8toUnicode with urlDecodeUni folds *every* letter to its low byte: a Cyrillic sentence becomes quotes
+    and brackets.
+    """
+    if b"\xef" not in text:
+        return text
+    return _FULL_WIDTH.sub(
+        lambda found: bytes((found[1][0] - 0x60,)) if found[1] else bytes((found[2][0] - 0x20,)), text
+    )
+
+
 _ENTITY = re.compile(rb"&(?:#(?:[xX]([0-9A-Fa-f]{1,16})|([0-9]{1,20}))|([A-Za-z]{2,8}));?")
 _ENTITY_NAMES = {
     b"quot": b'"',
@@ -383,6 +399,7 @@ _STEPS = [
     Step("jsDecode", js_decode, b"\\\\"),
     Step("cssDecode", css_decode, b"\\\\"),
     Step("escapeSeqDecode", escape_seq_decode, b"\\\\"),
+    Step("halfWidth", half_width, b"\xef"),
     Step("utf8toUnicode", utf8_to_unicode, b"\\x80-\\xff"),
     Step("removeNulls", remove_nulls, b"\\x00"),
     Step("replaceNulls", replace_nulls, b"\\x00"),

@@ -18,6 +18,7 @@ CASES = [
     ("cssDecode", rb"\3c script\00ff1c", b"<script<"),
     ("escapeSeqDecode", rb"\x41\101\n\q", b"AA\n\\q"),
     ("utf8toUnicode", "é＜".encode(), b"%u00e9%uff1c"),
+    ("halfWidth", "＜ｓｃｒｉｐｔ＞ é Ч".encode(), "<script> é Ч".encode()),
     ("utf8toUnicode", b"\xff\xfe", b"\xff\xfe"),
     ("replaceComments", b"un/**/ion/* open", b"un ion "),
     ("removeCommentsChar", b"a/*b*/c--d#", b"abcd"),
