@@ -97,7 +97,7 @@ class L4Config(Value, frozen=True, kw_only=True):
     mode: Literal["active-standby", "active-active"] = "active-standby"
     backlog: Count = 1024  # Proxygen's accept backlog
     credit_max: Count = 1024  # sockets a worker may hold unacknowledged before it gets no more
-    beat_s: Positive = 0.02  # the pair's heartbeat; a frozen primary is replaced after three
+    beat_s: Positive = 0.05  # the pair's heartbeat; a frozen primary is replaced after three
     drain_s: Positive = 4.0  # honcho kills five seconds after the first exit
     # A worker is ready when it says so (it forks warm), so there is nothing to start slowly for; workers
     # with caches of their own to fill may want 10 to 30 s (HAProxy's `slowstart`).

@@ -38,7 +38,7 @@ BATCH_BYTES_MAX = 64 * 1024
 # A credit that names this many closed connections is about 45 KiB.
 CLOSED_MAX = 5000
 CREDIT_BYTES_MAX = 64 * 1024
-CREDIT_DELAY_S = 0.02
+CREDIT_DELAY_S = 0.04
 
 ListenerName = Literal["https", "http"]
 

@@ -23,7 +23,7 @@ Nobody is preempted: a holder that lost its place comes back as a standby
 from dataclasses import dataclass
 
 BEATS_MISSED = 3  # VRRP, keepalived
-BEATS_MISSED_BUSY = 15
+BEATS_MISSED_BUSY = 6
 # How much longer each rank waits before the first epoch: a fork takes about 20 ms.
 RANK_STEP_S = 0.15
 # States of /proc/<pid>/stat in which a process will not run by itself: stopped,
