@@ -8,10 +8,14 @@ import os
 import sys
 from pathlib import Path
 
-from edge.common.config_file import load
-from edge.common.errors import ConfigError
-from edge.supervise.formation import TIERS, supervised_by
-from edge.supervise.keys import ensure_keys
+from edge.supervise import curves
+
+curves.prefer()
+# Whatever is imported from here on may be the first to use OpenSSL.
+from edge.common.config_file import load  # noqa: E402
+from edge.common.errors import ConfigError  # noqa: E402
+from edge.supervise.formation import TIERS, supervised_by  # noqa: E402
+from edge.supervise.keys import ensure_keys  # noqa: E402
 
 
 def main(arguments: list[str]) -> int:
