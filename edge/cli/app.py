@@ -30,6 +30,7 @@ WORDS = {
     "undrain": ("edge.cli.operate:undrain", "full share of new work again"),
     "weight": ("edge.cli.operate:weight", "a share of new work, in percent"),
     "deploy": ("edge.cli.operate:deploy", "restart one after the other, losing nothing"),
+    "scale": ("edge.cli.scale:scale", "more or fewer processes of a service, or workers of a POP"),
     "reload": ("edge.cli.operate:reload", "give edge.toml to every running process"),
     "kill": ("edge.cli.operate:kill", "SIGKILL, to see what it costs"),
     "fault": ("edge.cli.fault:app", "add latency, errors, resets ... anywhere; every fault ends by itself"),

@@ -7,10 +7,12 @@ new content and never half of it.
 
 import os
 from pathlib import Path
+from typing import Any
 
 import msgpack
 
 REVISION_FILE = "revision.msgpack"
+SCALE_FILE = "scale.msgpack"
 
 
 def private_directory(path: Path) -> Path:
@@ -32,11 +34,28 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
 
 def read_revision(run_dir: Path, not_before_unix: float) -> tuple[str, bytes] | None:
     """The last distributed configuration, unless it is from an earlier life of the edge."""
-    path = run_dir / REVISION_FILE
     try:
-        if path.stat().st_mtime < not_before_unix:
-            return None
-        name, config = msgpack.unpackb(path.read_bytes())
-    except (OSError, ValueError):
+        name, config = _unpacked(run_dir / REVISION_FILE, not_before_unix)
+    except (OSError, ValueError, TypeError):
         return None
     return str(name), bytes(config)
+
+
+def read_scale(run_dir: Path, not_before_unix: float) -> dict[str, int]:
+    """How many processes of which kind the operator wants, beside what edge.toml says."""
+    try:
+        wanted = _unpacked(run_dir / SCALE_FILE, not_before_unix)
+        return {str(kind): int(count) for kind, count in wanted.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def write_scale(run_dir: Path, wanted: dict[str, int]) -> None:
+    """For the supervisors, who are told by SIGHUP to look."""
+    write_atomically(run_dir / SCALE_FILE, msgpack.packb(wanted))
+
+
+def _unpacked(path: Path, not_before_unix: float) -> Any:
+    if path.stat().st_mtime < not_before_unix:
+        raise ValueError("from an earlier life of the edge")
+    return msgpack.unpackb(path.read_bytes())

@@ -3,7 +3,7 @@
 A prefork server in the old manner.  The parent parses the configuration, binds
 the sockets, imports the tier's code once, and forks.  It runs no event loop, so
 that forking is safe at any time; it waits in `sigtimedwait` for a child's death,
-an order to stop, or the next restart.  A forked worker starts in about 20 ms,
+an order to stop or to scale, or the next restart.  A forked worker starts in about 20 ms,
 shares the imported code's memory with its siblings, and inherits sockets that
 its death does not close.
 
@@ -28,18 +28,20 @@ import trio
 
 from edge.common import revision as revisions
 from edge.common.config import Config
+from edge.common.errors import ConfigError
 from edge.common.log import Log
 from edge.common.messages import Member
 from edge.common.process import Process, Serve, run
-from edge.common.run_files import private_directory, read_revision, write_atomically
-from edge.supervise.formation import Spec
+from edge.common.run_files import private_directory, read_revision, read_scale, write_atomically
+from edge.supervise.formation import Spec, supervised_by
 from edge.supervise.restart import Restart
-from edge.supervise.sockets import addresses, bind_all
+from edge.supervise.scale import scaled
+from edge.supervise.sockets import addresses, bind, bind_all
 
 STOP_S = 4.5
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
-_WAITED_FOR = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
+_WAITED_FOR = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
 @dataclass(slots=True)
@@ -49,6 +51,7 @@ class _Worker:
     restart: Restart = field(default_factory=Restart)
     pid: int = 0
     start_at: float = 0.0  # when it is due, while pid is 0
+    leaving: bool = False  # scaled away: it drains, and nobody takes its place
 
 
 class Supervisor:
@@ -75,9 +78,35 @@ class Supervisor:
         while True:
             self._start_due()
             signal_info = signal.sigtimedwait(_WAITED_FOR, self._patience())
-            if signal_info is not None and signal_info.si_signo != signal.SIGCHLD:
+            if signal_info is not None and signal_info.si_signo == signal.SIGHUP:
+                self._rescale()
+            elif signal_info is not None and signal_info.si_signo != signal.SIGCHLD:
                 return self._stop()
             self._reap()
+
+    def _rescale(self) -> None:
+        """The operator wants more processes of a kind, or fewer (`edge scale`)."""
+        try:
+            config = scaled(self._config, read_scale(self._run_dir, self._born_unix))
+            specs = {spec.name: spec for spec in supervised_by(config, self._tier)}
+            for listen in {listen for spec in specs.values() for listen in spec.listen} - self._bound.keys():
+                self._bound[listen] = bind(listen, self._run_dir, listen.port)
+        except (ConfigError, OSError) as error:
+            self._log.error("scale", error=str(error))
+            return
+        for worker in self._workers:
+            if worker.spec.name not in specs and not worker.leaving:
+                worker.leaving = True
+                if worker.pid:
+                    _send(worker.pid, signal.SIGTERM)
+        self._workers = [worker for worker in self._workers if worker.pid or not worker.leaving]
+        there = {worker.spec.name for worker in self._workers if not worker.leaving}
+        entries = {worker.spec.entry: worker.serve for worker in self._workers}
+        for name, spec in specs.items():
+            if name not in there:
+                self._workers.append(_Worker(spec, entries.get(spec.entry) or _load(spec.entry, config)))
+        self._log.info("scale", processes=len(specs))
+        self._publish_addresses()
 
     def _publish_addresses(self) -> None:
         listening = {worker.spec.name: addresses(self._bound, worker.spec) for worker in self._workers}
@@ -87,9 +116,13 @@ class Supervisor:
     def _start_due(self) -> None:
         now = time.monotonic()
         for worker in self._workers:
-            if worker.pid == 0 and worker.start_at <= now:
+            # Who takes the name of one that still leaves waits for it to be gone.
+            if worker.pid == 0 and worker.start_at <= now and worker.spec.name not in self._leaving():
                 worker.restart.started(now)
                 worker.pid = self._fork(worker)
+
+    def _leaving(self) -> set[str]:
+        return {worker.spec.name for worker in self._workers if worker.leaving}
 
     def _patience(self) -> float:
         now = time.monotonic()
@@ -104,8 +137,11 @@ class Supervisor:
                 return
             if pid == 0:
                 return
-            for worker in self._workers:
-                if worker.pid == pid:
+            for worker in list(self._workers):
+                if worker.pid == pid and worker.leaving:
+                    self._workers.remove(worker)
+                    self._log.info("worker.scaled_away", name=worker.spec.name, pid=pid)
+                elif worker.pid == pid:
                     now = time.monotonic()
                     worker.pid = 0
                     worker.start_at = worker.restart.died(now)
