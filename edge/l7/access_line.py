@@ -29,7 +29,8 @@ _LINE: Final = (
     '"http.request.method":%s,"url.path":%s,"http.route":%s,"http.response.status_code":%d,'
     '"client.address":%s,"user_agent.original":%s,"enduser.id":%s,"edge.pop":POP,"edge.conn.id":%s,'
     '"edge.conn.reused":%s,"edge.upstream":%s,"edge.tries":%d,"edge.flag":%s,"edge.why":%s,'
-    '"edge.revision":%s,"tr_ms":%TIME,"tw_ms":%TIME,"tc_ms":%TIME,"ts_ms":%TIME,"td_ms":%TIME,"ta_ms":%TIME,'
+    '"edge.revision":%s,"edge.experiment":%s,'
+    '"tr_ms":%TIME,"tw_ms":%TIME,"tc_ms":%TIME,"ts_ms":%TIME,"td_ms":%TIME,"ta_ms":%TIME,'
     '"bytes_in":%d,"bytes_out":%d}\n'
 )
 
@@ -108,6 +109,7 @@ class AccessLines:
             spelled.get(record.flag) or spell(record.flag),
             spelled.get(record.why) or spell(record.why),
             spelled.get(record.revision) or spell(record.revision),
+            spelled.get(record.experiment) or spell(record.experiment),
             *timers,
             record.bytes_in,
             record.bytes_out,

@@ -92,6 +92,7 @@ class Record(Struct, gc=False):
     user_agent: bytes = b""
     fields: Fields = ()  # as the phone sent them
     answered: bytes = b""  # the head as it went to the phone
+    experiment: str = ""  # "ranking=fresh, ...": which variants the phone saw
 
     def forget_heads(self) -> None:
         """Let go of what only a trace worth keeping shows; it is most of a record's memory."""
@@ -182,6 +183,8 @@ def spans_of(record: Record, instance: str, pid: int, pop: str) -> list[Span]:
         edge__why=record.why,
         edge__revision=record.revision,
     )
+    if record.experiment:
+        server.attributes["edge.experiment"] = record.experiment
     if record.flow.caller:
         server.attributes["edge.caller"] = record.flow.caller
     if query:

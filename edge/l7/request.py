@@ -31,6 +31,7 @@ class Request:
         "body_prefix",
         "caller",
         "conn_id",
+        "exposed",
         "fetch",
         "headers",
         "host",
@@ -90,6 +91,7 @@ class Request:
         self.waf: object | None = None
         self.limits: list[object] = []
         self.variants: dict[str, str] = {}
+        self.exposed = ""  # the same for the log: "ranking=fresh, ..."
         self.fetch: Fetch | None = None
         self.upstream_lines = b""  # further header lines for the service, each ending in CRLF
         self.reply_lines = b""  # further header lines for the phone, each ending in CRLF

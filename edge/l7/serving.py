@@ -168,6 +168,7 @@ class Serving:
                 head.block.user_agent[:TEXT_MAX] if head is not None else b"",
                 request.headers,
                 self.answered,
+                request.exposed,
             )
         )
         self.request = self.head = None

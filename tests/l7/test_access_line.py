@@ -35,8 +35,9 @@ def test_a_line_is_the_json_of_its_fields(
     """Whatever a phone wrote into its path or agent, a line is one line, and says exactly that."""
     tries = [attempt(endpoint=text, connected_ns=times[0], first_ns=times[1])] if tried else []
     one = record(
-        target=sent, user_agent=sent[::-1], why=text, route=text, flag=text[:3], account=account,
-        status=status, start_ns=times[2], head_ns=times[3], end_ns=times[4], tries=tries, first=tried,
+        target=sent, user_agent=sent[::-1], why=text, route=text, flag=text[:3], experiment=text,
+        account=account, status=status, start_ns=times[2], head_ns=times[3], end_ns=times[4],
+        tries=tries, first=tried,
     )  # fmt: skip
 
     line = LINES.line(one, "now", 7)

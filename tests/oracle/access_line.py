@@ -32,6 +32,7 @@ def access_line(record: Record, instance: str, pop: str, timestamp: str) -> dict
         "edge.flag": record.flag,
         "edge.why": record.why,
         "edge.revision": record.revision,
+        "edge.experiment": record.experiment,
         "tr_ms": _ms(record.start_ns, record.head_ns),
         "tw_ms": _ms(record.head_ns, judged),
         "tc_ms": _ms(last.start_ns, last.connected_ns) if last else -1,

@@ -18,6 +18,7 @@ keeps the latter where the split is unchanged.
 
 import re
 from collections import deque
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -36,7 +37,7 @@ NEWS_MAX: Final = 64
 ROUTES_MAX: Final = 20_000  # routes of earlier configurations that requests may still hold
 _DEVICE = re.compile(r"[0-9a-f]{32}\Z")
 
-_Assigned = tuple[dict[str, str], bytes]
+_Assigned = tuple[dict[str, str], bytes, str]  # the last two: for the service, for the log
 
 
 class Experiments:
@@ -114,10 +115,11 @@ class Experiments:
             if len(self._memo) >= MEMO_ENTRIES_MAX:
                 self._memo.clear()
             known = self._memo[key] = self._draw(request.account, device)
-        variants, line = known
+        variants, line, told = known
         if not variants:
             return
         request.variants = variants
+        request.exposed = told
         request.upstream_lines += line
         exposures = self.exposures
         for exposure in variants.items():
@@ -134,7 +136,7 @@ class Experiments:
                 if variant:
                     variants[config.name] = variant
         told = ", ".join(f"{name}={variant}" for name, variant in variants.items())
-        return variants, b"edge-experiment: " + told.encode() + b"\r\n"
+        return variants, b"edge-experiment: " + told.encode() + b"\r\n", told
 
     def _device(self, request: Request) -> str:
         known = request.cookies().get(DEVICE_COOKIE, "")
@@ -160,9 +162,7 @@ class Experiments:
                 self._owner.clear()
                 self._routes.clear()
             config = msgspec.structs.replace(route.config, cluster=cluster, split={})
-            known = self._routes[route, cluster] = Route(
-                route.name, cluster, config, route.request_lines, route.response_lines, route.drop_response
-            )
+            known = self._routes[route, cluster] = replace(route, cluster=cluster, config=config)
             self._owner[known] = name
         return known
 

@@ -1,6 +1,8 @@
 """Variants for phones, versions for accounts."""
 
-from edge.common.config import ExperimentConfig, RouteConfig
+from msgspec.structs import replace
+
+from edge.common.config import ExperimentConfig, MirrorConfig, RouteConfig
 from edge.common.trace import TraceContext
 from edge.l7.request import Request
 from edge.l7.stages.experiment import MEMO_ENTRIES_MAX, Experiments
@@ -96,6 +98,26 @@ def test_a_split_is_sticky_and_the_rest_of_the_route_stays() -> None:
     assert clusters[0] is not None
     assert clusters[0].name == "feed"
     assert clusters[0].config.split == {}
+
+
+def test_a_split_route_is_otherwise_the_route_it_was() -> None:
+    """Whoever mirrors a canary's route mirrors both of its clusters."""
+    stage = Experiments((), (replace(SPLIT, mirror=MirrorConfig(cluster="next")),))
+
+    route = ask(stage, 7, route=replace(SPLIT, mirror=MirrorConfig(cluster="next"))).route
+
+    assert route is not None
+    assert route.cluster in ("stable", "canary")
+    assert route.mirror == MirrorConfig(cluster="next")
+
+
+def test_what_a_phone_saw_is_written_down_for_the_log() -> None:
+    """An exposure that nobody can look up is none."""
+    request = ask(Experiments((RANKER,)), 7)
+
+    assert request.exposed == ", ".join(f"{name}={variant}" for name, variant in request.variants.items())
+    assert request.exposed.startswith("ranker=")
+    assert ask(Experiments(()), 7).exposed == ""
 
 
 def test_a_canary_that_fails_gets_nobody_any_more() -> None:
