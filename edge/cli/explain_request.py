@@ -17,7 +17,7 @@ import msgspec
 from edge.cli.config import config_path
 from edge.cli.hub import ask, run_dir_from_environment
 from edge.cli.screen import paint, say_json
-from edge.common.config import Config
+from edge.common.config import ClusterConfig, Config
 from edge.common.config_file import load
 from edge.common.errors import ConfigError, EdgeError
 from edge.common.log import Log
@@ -124,8 +124,18 @@ def _onward(config: Config, found: DryRun, run_dir: Path) -> list[Step]:
             among = "as the hub knows them" if known else "by the configuration: no hub answers"
             if pick is None:
                 return [Step("balance", "answer 503 UH", cluster.refusal(now).why, passes=False)]
-            return [Step("balance", "forward", f"{pick.endpoint} at {pick.address}: {pick.why} ({among})")]
+            why = f"{pick.endpoint} at {pick.address}: {pick.why} ({among}){_hedged(cluster_config)}"
+            return [Step("balance", "forward", why)]
     return []
+
+
+def _hedged(config: ClusterConfig) -> str:
+    after = []
+    if config.hedge.quantile:
+        after.append(f"what {config.hedge.quantile:.0%} of the latest answers took to begin")
+    if config.hedge.after_ms:
+        after.append(f"{config.hedge.after_ms:g} ms")
+    return f"; another copy too, after {' and '.join(after)}" if after else ""
 
 
 def _members(run_dir: Path) -> list[Member]:
