@@ -41,6 +41,7 @@ from edge.l7.relay_receiver import RelayReceiver
 from edge.l7.request import Request
 from edge.l7.revalidate import revalidate
 from edge.l7.stage_counts import StageCounts
+from edge.l7.stages.caller import are_asked
 from edge.l7.tls import Certificates
 from edge.l7.transport import IDLE, TLS_READ_BYTES, TUNNEL, Transport
 from edge.l7.upstream.affinity import CookieAffinity
@@ -356,8 +357,8 @@ class Worker:
     def use(self, config: Config, revision: str) -> None:
         """Serve under `config` from the next request on.  Raises an `EdgeError`; the old one then stays."""
         compose.affinity_secret(self.process.run_dir, config)
+        self.certificates.ask_callers(are_asked(config.route))
         self.stages.reload(config)
-        self.certificates.ask_callers(self.stages.asks_callers)
         self.config, self.revision = config, revision
         self.pipeline = self.stages.pipeline
         self.limits = limits_of(config.l7)

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from edge.common.config import Config, RouteConfig
 from edge.common.spans import SERVER, from_wire
 from edge.l7.client_certificate import name_of
+from edge.l7.tls import TlsError
 from edge.supervise.certificates import Pair, make_authority, make_leaf
 from edge.supervise.keys import issue_caller
 from tests.kit.l7_edge import Edge, Script, running
@@ -160,3 +161,19 @@ async def test_certificates_chosen_by_name_ask_as_well(tmp_path: Path) -> None:
 def test_a_name_is_one_plain_word_of_a_certificate_that_still_holds(certificate: object, name: str) -> None:
     """It becomes a header's value; and a ticket must not outlive its certificate."""
     assert name_of(certificate, NOON_UNIX) == name
+
+
+async def test_a_configuration_whose_authority_is_missing_is_not_taken_over(tmp_path: Path) -> None:
+    """All of it or nothing: routes that nobody could prove himself for would be shut."""
+    async with running(tmp_path, Script()) as edge:
+        (tmp_path / "keys" / "callers-ca.pem").unlink()
+        before = edge.worker.revision
+
+        canned = RouteConfig(path="/canned", respond_status=200, respond_body="new")
+        config = _with_callers(edge.worker.config)
+        with pytest.raises(TlsError, match="callers-ca"):
+            edge.worker.use(replace(config, route=(canned, *config.route)), "2")
+
+        assert edge.worker.revision == before
+        phone = await edge.phone()
+        assert [(await phone.get(path)).body for path in ("/internal/x", "/canned")] == [b"hello"] * 2
