@@ -1,6 +1,7 @@
 """Does the fast engine say what the naive one says, a million times?
 
     nice -n 19 python -m tests.oracle.waf_differential --seed 1 --count 100000
+    nice -n 19 python -m tests.oracle.waf_differential --small --seed 1 --count 1000000
     nice -n 19 python -m tests.oracle.waf_differential --crs DIR --paranoia 1 --seed 2 --count 100000
     nice -n 19 python -m tests.oracle.waf_differential --crs DIR --suite DIR --count 30000
 
@@ -32,7 +33,7 @@ from edge.l7.waf.request import WafRequest, WafVerdict
 from edge.l7.waf.ruleset import RuleSet, Settings
 from edge.l7.waf.transform import Pipeline
 from edge.l7.waf.variables import Transaction
-from tests.oracle.waf_grammar import Sample, mutated, request
+from tests.oracle.waf_grammar import Sample, mutated, request, small_request
 from tests.oracle.waf_suite import TEST_VARIABLES, cases
 
 # What one pattern remembers; with a few hundred patterns this stays under 200 MB.
@@ -113,14 +114,16 @@ def suite_samples(directory: Path) -> list[Sample]:
     return [(one.request, one.body) for case in cases(directory) for one in case.exchanges]
 
 
-def generated(seed: int, first: int, count: int, suite: list[Sample]) -> Iterator[tuple[int, Sample]]:
+def generated(
+    seed: int, first: int, count: int, suite: list[Sample], small: bool = False
+) -> Iterator[tuple[int, Sample]]:
     """Numbered requests: mutations of the suite if there is one, else the grammar's."""
     for number in range(first, first + count):
         if suite:
             dice = Random(f"{seed}/{number}")
             yield number, mutated(dice, suite[number % len(suite)])
         else:
-            yield number, request(seed, number)
+            yield number, small_request(seed, number) if small else request(seed, number)
 
 
 def rules(crs: Path | None, paranoia: int) -> RuleSet:
@@ -143,12 +146,13 @@ def main() -> int:
     parser.add_argument("--crs", type=Path)
     parser.add_argument("--paranoia", type=int, default=1)
     parser.add_argument("--suite", type=Path)
+    parser.add_argument("--small", action="store_true", help="one value a request")
     asked = parser.parse_args()
     ruleset = rules(asked.crs, asked.paranoia)
     fast, slow = Inspector(ruleset), oracle(ruleset)
     suite = suite_samples(asked.suite) if asked.suite else []
     began, differences, tally = time.process_time(), 0, Counter[str]()
-    for number, sample in generated(asked.seed, asked.first, asked.count, suite):
+    for number, sample in generated(asked.seed, asked.first, asked.count, suite, asked.small):
         quick = verdict(fast, sample)
         said = difference(quick, verdict(slow, sample))
         tally[quick.action] += 1

@@ -1,0 +1,64 @@
+"""How much memory does the firewall take, and does it stop growing?  [I/O]
+
+    python -m bench.waf_memory --crs /usr/share/modsecurity-crs --requests 1000000
+
+One process: resident memory without rules, with rules and matchers in use, and after each tenth of the
+requests, every one of them different (argument, cookie, and now and then a form).  The memories are bounded,
+so the growth belongs to the first tenths; what counts is the last half."""
+
+import argparse
+import gc
+from pathlib import Path
+
+from bench.waf_cost import form, get
+from edge.l7.waf.inspector import Inspector
+from edge.l7.waf.load import load_ruleset
+from edge.l7.waf.warm_up import warm_up_requests
+
+FORM_EVERY = 10
+
+
+def resident_mb() -> float:
+    """Resident memory of this process, after what is garbage has gone."""
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 / 1e6
+
+
+def main() -> None:
+    """Print one line a tenth."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--crs", type=Path)
+    parser.add_argument("--no-embedded", action="store_true")
+    parser.add_argument("--requests", type=int, default=1_000_000)
+    asked = parser.parse_args()
+    empty = resident_mb()
+    sources = [asked.crs] if asked.crs else []
+    inspector = Inspector(load_ruleset(sources, embedded=not asked.no_embedded))
+    for head, body in warm_up_requests():
+        if body is None:
+            inspector.inspect_head(head, 0.0)
+        else:
+            inspector.inspect_body(head, body, 0.0)
+    loaded = resident_mb()
+    print(
+        f"without rules {empty:.1f} MB; with rules, warmed up {loaded:.1f} MB (+{loaded - empty:.1f})",
+        flush=True,
+    )
+    sizes = []
+    for number in range(1, asked.requests + 1):
+        inspector.inspect_head(get(number), 0.0)
+        if number % FORM_EVERY == 0:
+            inspector.inspect_body(*form(number), 0.0)
+        if number % (asked.requests // 10) == 0:
+            sizes.append(resident_mb())
+            print(f"{number:>9} requests: {sizes[-1]:.1f} MB", flush=True)
+    half = len(sizes) // 2
+    print(
+        f"with all memories full +{sizes[-1] - empty:.1f} MB; the last half of the requests added "
+        f"{sizes[-1] - sizes[half - 1]:.1f} MB"
+    )
+
+
+if __name__ == "__main__":
+    main()
