@@ -64,7 +64,8 @@ def read_body(processor: str, content_type: bytes, body: bytes) -> Body:
         return _json(body)
     if processor == "XML":
         return _xml(body)
-    return Body()
+    # Its type promises no form, but who knows what the application takes it for: one value with one name.
+    return Body(arguments=[(b"body", body)])
 
 
 def urlencoded(text: bytes) -> Items:

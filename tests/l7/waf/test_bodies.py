@@ -13,6 +13,14 @@ def part(headers: bytes, content: bytes = b"hello") -> bytes:
     return b"--XX\r\n" + headers + b"\r\n\r\n" + content + b"\r\n--XX--\r\n"
 
 
+@pytest.mark.parametrize("kind", [b"", b"text/plain", b"application/x-unheard-of", b"application/ld+yaml"])
+def test_a_body_of_no_known_kind_is_one_value(kind: bytes) -> None:
+    """Many applications read JSON whatever the type says; what they read was looked at."""
+    read = read_body(processor_for(kind), kind, b'{"q": "<script>"}')
+
+    assert read.arguments == [(b"body", b'{"q": "<script>"}')]
+
+
 def test_a_form_is_decoded_once() -> None:
     """Twice would see attacks that the application never sees."""
     assert urlencoded(b"a=1&b=%2541+c&&d") == [(b"a", b"1"), (b"b", b"%41 c"), (b"d", b"")]
