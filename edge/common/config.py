@@ -174,6 +174,7 @@ class WafConfig(Value, frozen=True, kw_only=True):
     paranoia: Annotated[int, Meta(ge=1, le=4)] = 1
     detection_paranoia: Annotated[int, Meta(ge=1, le=4)] = 1
     threshold: Count = 5  # the Core Rule Set's
+    sample: Share = 1.0  # the part of the requests that is inspected, to begin with new rules on a busy site
     body_bytes_max: int = 128 * 1024
     budget_ms: Positive = 25.0
     on_budget: Literal["block", "log"] = "block"
@@ -287,6 +288,8 @@ class RouteConfig(Value, frozen=True, kw_only=True):
     auth: AuthPolicy = "public"
     callers: tuple[str, ...] = ()  # whose certificate is needed: "reports", "batch-*", "*"; (): none
     waf: WafMode | None = None  # None: the edge-wide mode
+    waf_threshold: Count | None = None  # None: the edge-wide one
+    waf_sample: Share | None = None  # the part of the requests that is inspected; None: the edge-wide one
     limits: tuple[str, ...] | None = None  # None: every limit; (): none
     cache: bool = False
     cache_cookies: bool = False  # also what has Set-Cookie, or was asked for with a Cookie

@@ -51,6 +51,7 @@ class Request:
         "upstream_lines",
         "variants",
         "waf",
+        "waf_skipped",
         "why",
     )
 
@@ -89,6 +90,7 @@ class Request:
         self.account: int | None = None
         self.account_name = ""
         self.waf: object | None = None
+        self.waf_skipped = False  # not inspected: its turn has not come (sampling)
         self.limits: list[object] = []
         self.variants: dict[str, str] = {}
         self.exposed = ""  # the same for the log: "ranking=fresh, ..."

@@ -31,9 +31,11 @@ from edge.l7.waf.request import PASS, WafRequest, WafVerdict
 
 _TRACE: Final = frozenset((b"traceparent", b"x-request-id"))
 _TRACE_VALUE: Final = re.compile(rb"[0-9a-f-]{1,64}")
-_INSPECTED: Final = (
-    b"application/x-www-form-urlencoded", b"multipart/form-data", b"application/json", b"text/",
-    b"application/xml",
+# Bodies that are streamed to the service uninspected: what no program takes for a form.  Everything else is
+# read, whatever it calls itself: `application/x-json` is JSON to many.
+_MEDIA: Final = (
+    b"image/", b"video/", b"audio/", b"font/", b"application/octet-stream", b"application/zip",
+    b"application/gzip", b"application/pdf",
 )  # fmt: skip
 # Records between two rounds of the walker, a quarter of a second.  An attack of more than 2,000 requests a
 # second is understood from these as well; the rest is counted.
@@ -51,11 +53,12 @@ class Waf:
         self.blocked: dict[str, int] = {}  # by rule, for the metrics
         self.found: deque[dict[str, Any]] = deque()  # for the audit log; taken and cleared by the worker
         self.found_lost = 0
+        self._sampled: dict[str, float] = {}  # by route: what has been promised and not yet inspected
 
     def __call__(self, request: Request, now: float, unix_now: float) -> Answer | None:
         """Judge the head."""
         mode = self._mode(request)
-        if mode == "off":
+        if mode == "off" or not self._is_sampled(request):
             return CONTINUE
         seen = _seen(request)
         verdict = self.inspector.inspect_head(seen, unix_now)
@@ -63,10 +66,10 @@ class Waf:
 
     def bytes_wanted(self, request: Request) -> int:
         """How much of the body must be here before it is judged; 0: none, it is a picture or the like."""
-        if self._mode(request) == "off":
+        if self._mode(request) == "off" or request.waf_skipped:
             return 0
         kind = (request.header(b"content-type") or b"").lower()
-        if kind and not kind.startswith(_INSPECTED):
+        if kind.startswith(_MEDIA) and b"svg" not in kind:
             return 0
         return self._config.body_bytes_max + 1  # one more, so that too much is seen as such
 
@@ -92,6 +95,28 @@ class Waf:
             return self._config.mode
         return route.config.waf
 
+    def _is_sampled(self, request: Request) -> bool:
+        """Whether it is this request's turn.  Counted, not diced by an id: a phone could choose its id."""
+        route = request.route.config if request.route is not None else None
+        share = self._config.sample if route is None or route.waf_sample is None else route.waf_sample
+        if share >= 1.0:
+            return True
+        name = route.name or route.path if route is not None else ""
+        due = self._sampled.get(name, 0.0) + share
+        is_due = due >= 1.0 - 1e-9  # ten tenths are a little less than one
+        self._sampled[name] = due - 1.0 if is_due else due
+        request.waf_skipped = not is_due
+        return is_due
+
+    def _by_threshold(self, request: Request, verdict: WafVerdict) -> WafVerdict:
+        """The verdict under this route's threshold; a refusal for another reason than points stays."""
+        route = request.route
+        wanted = route.config.waf_threshold if route is not None else None
+        if wanted is None or (verdict.action == "block" and not verdict.by_score):
+            return verdict
+        reached = verdict.sum_max >= max(1, wanted)
+        return replace(verdict, threshold=wanted, action="block" if reached else "pass", by_score=reached)
+
     def take_found(self) -> list[dict[str, Any]]:
         """The audit records since the last time."""
         found = list(self.found)
@@ -107,6 +132,7 @@ class Waf:
         now: float,
         unix_now: float,
     ) -> Answer | None:
+        verdict = self._by_threshold(request, verdict)
         if mode == "detect" and verdict.action == "block":
             verdict = replace(verdict, action="detect")
         request.waf = verdict

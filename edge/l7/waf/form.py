@@ -208,6 +208,7 @@ class Exclusion:
     targets: tuple[Target, ...]  # empty: the rules do not run at all
     host: str = ""
     path_prefix: str = ""
+    path: str = ""  # exactly this one
     methods: tuple[str, ...] = ()
     reason: str = ""
     expires_unix_s: float = 0.0

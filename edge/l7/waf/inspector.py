@@ -165,7 +165,8 @@ class Inspector:
         crs = number(
             variables.get(b"blocking_inbound_anomaly_score") or variables.get(b"anomaly_score") or b"0"
         )
-        score = number(variables.get(SCORE, b"0")) + crs
+        own = number(variables.get(SCORE, b"0"))
+        score = own + crs
         seen = number(variables.get(DETECTION_SCORE, b"0"))
         seen += number(variables.get(b"detection_inbound_anomaly_score", b"0"))
         matches = tuple(match for match in run.found if not match.bookkeeping)
@@ -188,6 +189,10 @@ class Inspector:
             inspected_bytes=size,
             over_budget=run.over_budget,
             families=_families(matches),
+            sum_max=max(own, crs),
+            by_score=run.blocked_by is not None
+            and "anomaly-evaluation" in run.blocked_by.tags
+            and not refused,
         )
 
     def _action(self) -> Action:
@@ -207,6 +212,8 @@ def applies(exclusion: Exclusion, transaction: Transaction, now: float) -> bool:
     if exclusion.expires_unix_s and now >= exclusion.expires_unix_s:
         return False
     if exclusion.methods and transaction.request.method not in exclusion.methods:
+        return False
+    if exclusion.path and transaction.filename() != exclusion.path.encode():
         return False
     if exclusion.path_prefix and not transaction.filename().startswith(exclusion.path_prefix.encode()):
         return False

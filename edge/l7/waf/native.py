@@ -14,7 +14,7 @@
 
     [[exclude]]
     rules = ["942430", "tag:attack-sqli", "941000-941999"]
-    when = { host = "shop.example", path_prefix = "/index.php", method = ["POST"] }
+    when = { host = "shop.example", path = "/index.php", method = ["POST"] }    # or path_prefix
     targets = ["args:g-recaptcha-response"]
     reason = "the token is random text"
     expires = 2027-01-31
@@ -150,7 +150,8 @@ def parse_native(
     try:
         document = tomllib.loads(text.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        problems.error(Place(file, 0), str(error))
+        line = re.search(r"at line (\d+)", str(error))
+        problems.error(Place(file, int(line[1]) if line else 0), str(error))
         return []
     out: list[Statement] = []
     for key in sorted(document.keys() - {"rule", "exclude", "defaults"}):
@@ -383,7 +384,7 @@ def _exclusion(
         raise _Bad("an exclusion names its rules")
     when = table.get("when", {})
     for key in when:
-        if key not in {"host", "path_prefix", "method"}:
+        if key not in {"host", "path", "path_prefix", "method"}:
             raise _Bad(f"unknown condition {key}")
     methods = when.get("method", ())
     return Exclusion(
@@ -391,6 +392,7 @@ def _exclusion(
         targets=tuple(_target(str(name)) for name in table.get("targets", ())),
         host=str(when.get("host", "")).lower(),
         path_prefix=str(when.get("path_prefix", "")),
+        path=str(when.get("path", "")),
         methods=(methods,) if isinstance(methods, str) else tuple(map(str, methods)),
         reason=str(table["reason"]),
         expires_unix_s=_expiry(table.get("expires")),

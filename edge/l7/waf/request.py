@@ -84,6 +84,8 @@ class WafVerdict:
     inspected_bytes: int = 0
     over_budget: bool = False
     families: tuple[tuple[str, int], ...] = field(default=())
+    sum_max: int = 0  # the larger of the two sums (own rules, Core Rule Set); thresholds are compared with it
+    by_score: bool = False  # blocked because a sum reached the threshold, and for no other reason
 
     @property
     def reason(self) -> str:
