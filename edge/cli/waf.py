@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import cyclopts
 
 from edge.cli.hub import run_dir_from_environment
+from edge.common.errors import EdgeError
 from edge.l7.audit_log import audit_files
 from edge.l7.waf.audit import audit_record, is_audit_record
 from edge.l7.waf.explain import explain as explanation
@@ -23,6 +24,15 @@ from edge.l7.waf.load import load_ruleset
 from edge.l7.waf.request import WafRequest
 from edge.l7.waf.ruleset import Settings
 from edge.l7.waf.sample import SampleError, parse_sample
+from edge.l7.waf.warm_up import warm_up_requests
+
+
+class UnreadableLog(EdgeError):
+    """The log that was named is not there or may not be read."""
+
+    blame = "operator"
+    status_hint = None
+
 
 app = cyclopts.App(name="waf", help="Try, explain, check and tune the firewall's rules.")
 
@@ -42,13 +52,22 @@ def try_request(
     if request.lstrip().startswith("curl "):
         text = request.encode()
     else:
-        text = sys.stdin.buffer.read() if request == "-" else Path(request).read_bytes()
+        try:
+            text = sys.stdin.buffer.read() if request == "-" else Path(request).read_bytes()
+        except OSError as error:
+            print(f"{request or 'an empty name'}: {error.strerror}", file=sys.stderr)
+            return 2
     try:
         head, body = parse_sample(text)
     except SampleError as error:
         print(error, file=sys.stderr)
         return 2
     inspector = _inspector(rules, embedded, paranoia)
+    for warm_head, warm_body in warm_up_requests():  # as a worker does before its first phone
+        if warm_body is None:
+            inspector.inspect_head(warm_head, 0.0)
+        else:
+            inspector.inspect_body(warm_head, warm_body, 0.0)
     began = time.perf_counter()
     verdict = (
         inspector.inspect_body(head, body, time.time()) if body else inspector.inspect_head(head, time.time())
@@ -59,7 +78,7 @@ def try_request(
         print(json.dumps(record))
     else:
         print("\n".join(explanation(record)))
-        print(f"\ninspected in {spent_us:.0f} us (first time, nothing remembered)")
+        print(f"\ninspected in {spent_us:.0f} us (matchers warm, this request never seen before)")
     return 1 if verdict.action == "block" else 0
 
 
@@ -128,7 +147,10 @@ def _inspector(rules: list[Path] | None, embedded: bool, paranoia: int) -> Inspe
 def _records(log: Path | None) -> Iterator[dict[str, Any]]:
     """Audit records of a log file, "-" for stdin; without a name, the audit logs of the edge's workers."""
     for path in [log] if log is not None else audit_files(run_dir_from_environment()):
-        stream = sys.stdin if str(path) == "-" else path.open(encoding="utf-8", errors="replace")
+        try:
+            stream = sys.stdin if str(path) == "-" else path.open(encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise UnreadableLog(f"{path}: {error.strerror}") from None
         with stream:
             yield from _records_in(stream)
 

@@ -49,6 +49,21 @@ def test_what_is_no_request_is_bad_input(tmp_path: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["no-such-file", "", "."])
+def test_a_file_that_cannot_be_read_is_bad_input_and_no_traceback(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A typo is the commonest input of all."""
+    assert waf.try_request(name) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_log_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """The command line prints an EdgeError as one line."""
+    with pytest.raises(waf.UnreadableLog, match="no-such"):
+        waf.tune(log=tmp_path / "no-such")
+
+
 def test_a_request_is_found_whichever_worker_answered_it(
     run_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

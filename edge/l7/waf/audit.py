@@ -13,6 +13,9 @@ from edge.l7.waf.request import Match, WafRequest, WafVerdict
 _SECRET = re.compile(
     r"(?i)pass|pwd|secret|token|api.?key|authorization|cookie|session|credit|card|cvv|ssn|otp|\bpin\b"
 )
+_SECRET_WORD = re.compile(
+    rb"(?i)(?:pass|pwd|secret|token|api.?key|authorization|cookie|session|card|cvv|otp)[^&;]{0,20}[=:]"
+)
 _SECRET_PAIR = re.compile(
     rb"(?i)((?:^|[?&;])[^=&;]{0,60}(?:pass|pwd|secret|token|api.?key|session|card|cvv|otp)[^=&;]{0,60}=)([^&;]*)"
 )
@@ -60,6 +63,9 @@ def audit_record(
 def match_record(match: Match) -> dict[str, Any]:
     """One match, its fragment redacted where the variable's name says that it may be a secret."""
     secret = bool(_SECRET.search(match.variable)) or match.variable.startswith("REQUEST_COOKIES:")
+    # A value that is a whole request or body has no name of its own; a secret's name may stand in it.
+    if not secret and (":" not in match.variable or match.variable == "ARGS:json"):
+        secret = bool(_SECRET_WORD.search(match.value))
     fragment = match.value.decode("utf-8", "backslashreplace")
     return {
         "id": match.id,

@@ -7,14 +7,17 @@ never offered."""
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 
 def explain(record: Mapping[str, Any]) -> list[str]:
     """Lines of text: what was decided, each rule with its evidence, and a ready-made exclusion."""
     lines = [
-        f"{record['method']} {record['target']}  ->  {record['action']} ({record['status']}), "
-        f"score {record['score']} of {record['threshold']}",
+        f"{record['method']} {record['target']}  ->  {record['action']}"
+        + (f" ({record['status']})" if record["action"] != "pass" else "")
+        + f", score {record['score']} of {record['threshold']}",
     ]
     for match in record["matches"]:
         lines.append("")
@@ -66,12 +69,20 @@ def exclusion_toml(record: Mapping[str, Any]) -> str:
     """An `[[exclude]]` table for the rules and values of one record, on its host, path and method only."""
     targets = sorted({native_target(match["variable"]) for match in record["matches"] if match["variable"]})
     rules = sorted({str(match["id"]) for match in record["matches"]})
-    return _table(rules, record["host"].partition(":")[0], record["path"], record["method"], targets)
+    return _table(rules, record, targets)
 
 
-def _table(rules: list[str], host: str, path: str, method: str, targets: list[str]) -> str:
+# An exclusion outlives its reason unless somebody has to look at it again.
+EXPIRES_S = 90 * 86_400
+
+
+def _table(rules: list[str], record: Mapping[str, Any], targets: list[str]) -> str:
+    host = record["host"].partition(":")[0]
     when = [f"host = {_quoted(host)}"] if host else []
-    when += [f"path_prefix = {_quoted(path)}", f"method = [{_quoted(method)}]"]
+    # Conditions compare the decoded path; an id in it makes every path another, which a prefix mends.
+    path = unquote_to_bytes(record["path"].encode("latin-1")).decode("utf-8", "replace")
+    when += [f"path = {_quoted(path)}", f"method = [{_quoted(record['method'])}]"]
+    expires = datetime.fromtimestamp(record["unix_s"] + EXPIRES_S, UTC).date()
     return "\n".join(
         (
             "[[exclude]]",
@@ -79,6 +90,7 @@ def _table(rules: list[str], host: str, path: str, method: str, targets: list[st
             f"when = {{ {', '.join(when)} }}",
             f"targets = [{', '.join(map(_quoted, targets))}]",
             'reason = "say here why this is harmless"',
+            f"expires = {expires.isoformat()}",
         )
     )
 
@@ -127,13 +139,7 @@ def tune(records: Iterable[Mapping[str, Any]], hits_min: int = 3) -> list[Propos
             hits=count,
             clients=len(clients[rule, path, variable]),
             others=per_rule[rule] - count,
-            toml=_table(
-                [str(rule)],
-                examples[rule, path, variable]["host"].partition(":")[0],
-                path,
-                examples[rule, path, variable]["method"],
-                [native_target(variable)],
-            ),
+            toml=_table([str(rule)], examples[rule, path, variable], [native_target(variable)]),
         )
         for (rule, path, variable), count in hits.items()
         if count >= hits_min

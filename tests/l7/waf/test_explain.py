@@ -1,14 +1,18 @@
 """What the operator reads."""
 
+import datetime
 import json
+import tomllib
 
 import pytest
 
-from edge.l7.waf.audit import audit_record, is_audit_record, redacted_target
-from edge.l7.waf.explain import explain, tune
+from edge.l7.waf.audit import audit_record, is_audit_record, match_record, redacted_target
+from edge.l7.waf.bodies import read_body
+from edge.l7.waf.explain import exclusion_toml, explain, tune
 from edge.l7.waf.inspector import Inspector
 from edge.l7.waf.native import parse_native
 from edge.l7.waf.problem import Problems
+from edge.l7.waf.request import Match
 from edge.l7.waf.ruleset import Settings, assemble
 from edge.l7.waf.sample import SampleError, parse_sample
 from tests.l7.waf.samples import embedded, embedded_inspector, get
@@ -70,6 +74,61 @@ def test_a_curl_line_becomes_the_request_that_curl_would_send() -> None:
     assert (b"content-length", b"7") in head.headers
 
 
+@pytest.mark.parametrize(
+    ("line", "method", "target", "body"),
+    [
+        (b"curl -sk -XDELETE --compressed https://i.edge.test/a", "DELETE", b"/a", b""),
+        (
+            b"curl -G https://i.edge.test/s --data-urlencode 'q=<b> c' -d x=1",
+            "GET",
+            b"/s?q=%3Cb%3E+c&x=1",
+            b"",
+        ),
+        (b"curl -I i.edge.test/a", "HEAD", b"/a", b""),
+        (b"curl --url=https://i.edge.test/a", "GET", b"/a", b""),
+        (b"curl --json '{\"a\": 1}' https://i.edge.test/a", "POST", b"/a", b'{"a": 1}'),
+        (b"curl https://i.edge.test/a \\\n  --data-raw @name", "POST", b"/a", b"@name"),
+    ],
+)
+def test_options_mean_what_they_mean_to_curl(line: bytes, method: str, target: bytes, body: bytes) -> None:
+    """Glued short ones, `--name=value`, -G; a line that is read wrongly tests another request."""
+    head, sent = parse_sample(line)
+
+    assert (head.method, head.target, sent) == (method, target, body)
+
+
+def test_a_form_with_a_file_is_multipart() -> None:
+    """The file's name is what rules look at; its bytes are not read from disk."""
+    head, body = parse_sample(
+        b"curl -u ada:x -F name=Ada -F 'pic=@/tmp/shell.php;type=image/png' i.edge.test/up"
+    )
+
+    read = read_body("MULTIPART", dict(head.headers)[b"content-type"], body)
+    assert (read.error, read.arguments, read.files[0][:2]) == (
+        "",
+        [(b"name", b"Ada")],
+        (b"pic", b"shell.php"),
+    )
+    assert dict(head.headers)[b"authorization"].startswith(b"Basic ")
+
+
+def test_the_exclusion_it_offers_is_narrow_and_ends() -> None:
+    """This rule, this field, exactly this path, for ninety days."""
+    table = tomllib.loads(exclusion_toml(record_of(b"/a%20b?q=<script>") | {"unix_s": 1_700_000_000.0}))
+
+    (exclusion,) = table["exclude"]
+    assert exclusion["when"]["path"] == "/a b"
+    assert exclusion["expires"] == datetime.date(2024, 2, 12)
+    assert exclusion["targets"] == ["args:q"]
+
+
+def test_a_secret_inside_a_whole_body_is_hidden_as_well() -> None:
+    """A body that cannot be read is one value without a name; the password in it is one all the same."""
+    match = Match(1, "", "", 5, 2, 1, "ARGS:json", b'{"password": "hunter2\' or 1=1', 0, (), (), "")
+
+    assert "hunter2" not in str(match_record(match))
+
+
 def test_raw_http_is_read_with_either_line_end() -> None:
     """Editors change them."""
     for end in (b"\r\n", b"\n"):
@@ -82,7 +141,17 @@ def test_raw_http_is_read_with_either_line_end() -> None:
         )
 
 
-@pytest.mark.parametrize("text", [b"nonsense", b"curl -X POST", b"GET / HTTP/1.1\r\nbroken\r\n\r\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"nonsense",
+        b"curl -X POST",
+        b"curl x -d @secret.txt",
+        b"curl x -H",
+        b"curl 'x",
+        b"GET / HTTP/1.1\r\nbroken\r\n\r\n",
+    ],
+)
 def test_what_is_no_request_is_refused(text: bytes) -> None:
     """With a message, not a traceback."""
     with pytest.raises(SampleError):
