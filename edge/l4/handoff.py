@@ -101,39 +101,55 @@ class Handoff:
                 pause_s = min(RELINK_MAX_S, pause_s * 1.5)
                 continue
             pause_s = RELINK_S
-            now = time.monotonic()
-            worker = self._distributor.linked(name, now)
-            link = Link(name, worker.link, connection, Probe(HOP, now, random))
-            link.probe.answered(now)
-            self._delivery.links[name] = link
-            self._make_room()
-            self._log.info("l4.worker_linked", worker=name)
+            link = self.link(name, connection)
             why = ENDING
             try:
                 why = await self._listen(link)
             finally:
-                self._delivery.lose(link, why)
-                connection.close()
+                self.unlink(link, why)
             await trio.sleep(RELINK_S * random.random())
+
+    def link(self, name: str, connection: socket.socket) -> Link:
+        """The worker `name` can be reached over `connection` from now on."""
+        now = time.monotonic()
+        worker = self._distributor.linked(name, now)
+        link = Link(name, worker.link, connection, Probe(HOP, now, random))
+        link.probe.answered(now)
+        self._delivery.links[name] = link
+        self._make_room()
+        self._log.info("l4.worker_linked", worker=name)
+        return link
+
+    def unlink(self, link: Link, why: str) -> None:
+        """It cannot any more."""
+        self._delivery.lose(link, why)
+        link.socket.close()
 
     async def _listen(self, link: Link) -> str:
         """Take credits until the link ends; how it ended."""
         while True:
             await trio.lowlevel.wait_readable(link.socket)
-            try:
-                size = link.socket.recv_into(self._view)
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                return error.strerror or repr(error)
-            if not size:
-                return "the worker hung up"
-            try:
-                credit = decode_credit(bytes(self._view[:size]))
-            except HandoverError as error:
-                self._counters.bad_credits.value += 1
-                return str(error)
-            self._take_credit(link, credit)
+            why = self.hear(link)
+            if why:
+                return why
+
+    def hear(self, link: Link) -> str:
+        """Take the credit that has come, if any; why the link ends if it does."""
+        try:
+            size = link.socket.recv_into(self._view)
+        except BlockingIOError:
+            return ""
+        except OSError as error:
+            return error.strerror or repr(error)
+        if not size:
+            return "the worker hung up"
+        try:
+            credit = decode_credit(bytes(self._view[:size]))
+        except HandoverError as error:
+            self._counters.bad_credits.value += 1
+            return str(error)
+        self._take_credit(link, credit)
+        return ""
 
     def _take_credit(self, link: Link, credit: Credit) -> None:
         now = time.monotonic()
