@@ -30,9 +30,8 @@ def ask(contexts: Iterable[ssl.SSLContext], authority: Path, *, wanted: bool) ->
         context.verify_mode = ssl.CERT_OPTIONAL if wanted else ssl.CERT_NONE
 
 
-def caller_of(connection: ssl.SSLSocket, unix_now: float) -> str:
-    """The name that the phone has proven, "" for none."""
-    certificate: Any = connection.getpeercert()
+def caller_of(certificate: Any, unix_now: float) -> str:
+    """The name that the phone has proven by `certificate`, "" where it showed none."""
     return name_of(certificate, unix_now) if certificate else ""
 
 

@@ -7,12 +7,12 @@ which the kernel has something to read, and for those a call from the poller doe
     on_phone    a head is here: judge it, run the pipeline, answer, or send it on
     on_service  the answer is here: send it to the phone, remember the request
 
-Meanwhile the connection's task sleeps (`PhoneConnection._rest`), for as many
-requests as stay usual.  Whatever is not usual, is handed over at the point that it
-has reached (`Handed`) and the task, once woken, goes on from there: a head that is
-not whole, a body, an upgrade, a cache that fetches, a mirror, a service without an idle
-connection, an answer of several reads, a failure.  What a request goes through is
-written once, in `edge.l7.serving` and `edge.l7.forward`, for both.
+For as many requests as stay usual the connection has no task.  Whatever is not usual
+is handed over at the point that it has reached (`Handed`), and a task
+(`PhoneConnection.run`) goes on from there: a head that is not whole, a body, an
+upgrade, a cache that fetches, a mirror, a service without an idle connection, an
+answer of several reads, a failure.  What a request goes through is written once, in
+`edge.l7.serving` and `edge.l7.forward`, for both.
 
 What it saves: two wake-ups of a task that stands ten awaits deep, about a fifth of a
 hot request.
@@ -58,22 +58,19 @@ class Handed:
 class Express:
     """The usual requests of one connection."""
 
-    __slots__ = ("_phone", "_trip", "handed", "over")
+    __slots__ = ("_phone", "_trip", "handed")
 
     def __init__(self, phone: "PhoneConnection") -> None:
         self._phone = phone
         self._trip: Trip | None = None
         self.handed: Handed | None = None
-        self.over = False  # the connection is to be ended
 
     def open(self) -> None:
-        """From now on it serves; the task is about to rest."""
-        self.handed = None
-        self.over = False
+        """From now on it serves."""
         self._phone.transport.watch.express = self.on_phone
 
     def shut(self) -> None:
-        """The task is awake, or about to be."""
+        """A task sees to the connection, or nobody any more."""
         self._phone.transport.watch.express = None
 
     def abandon(self) -> None:
@@ -117,6 +114,9 @@ class Express:
         data = transport.receive_now()
         if data is None:
             return TAKEN
+        if not data:
+            phone.close()
+            return TAKEN
         if not data.endswith(_END) or transport.pending:
             return self._leave(data)
         try:
@@ -135,7 +135,8 @@ class Express:
                 return self._hand_over(Handed(verdict))
             if not transport.send_now(phone.answer_bytes(request, verdict)):
                 return self._hand_over(Handed(answered=True))
-            return TAKEN if self._done(phone.end(request)) else WAKE
+            self._done(phone.end(request))
+            return TAKEN
         forwarder = worker.forwarder
         mirrored = request.route is not None and request.route.mirror is not None
         if request.fetch is not None or forwarder.faults.armed or mirrored:
@@ -185,36 +186,33 @@ class Express:
         phone.worker.forwarder.settle(phone, trip, learned=True, blame=reply.status >= 500)
         if not sent:
             return self._wake_with(Handed(answered=True))
-        if not self._done(phone.end(request)):
-            self._wake()
-        return None
+        return self._done(phone.end(request))
 
     # -- who goes on ---------------------------------------------------------------------
 
-    def _done(self, end_ns: int) -> bool:
-        """A request is over; False when the task has to end the connection."""
+    def _done(self, end_ns: int) -> None:
+        """A request is over."""
         phone = self._phone
         if not phone.keep_alive:
-            self.over = True
             self.shut()
-            return False
+            phone.part()
+            return
         transport = phone.transport
         transport.phase = IDLE
         transport.deadline = end_ns * 1e-9 + phone.worker.config.l7.idle_timeout_s
         if transport.watch.stale:
             transport.watch.arm()
-        return True
 
     def _leave(self, data: bytes) -> int:
         """Nothing was done yet but reading: the task begins at the beginning."""
         self._phone.heard(data)
-        self.shut()
+        self._wake()
         return WAKE
 
     def _hand_over(self, handed: Handed) -> int:
-        """In the phone's own event: whoever called wakes the task."""
+        """In the phone's own event."""
         self.handed = handed
-        self.shut()
+        self._wake()
         return WAKE
 
     def _hand_back(self, trip: Trip, data: bytes) -> None:
@@ -222,7 +220,7 @@ class Express:
         self._wake_with(Handed(None, trip))
 
     def _wake_with(self, handed: Handed) -> None:
-        """In the service's event: nobody else wakes the task."""
+        """In the service's event."""
         trip, self._trip = self._trip, None
         if trip is not None and trip.channel is not None:
             trip.channel.watch.express = None
@@ -231,4 +229,4 @@ class Express:
 
     def _wake(self) -> None:
         self.shut()
-        self._phone.transport.watch.wake()
+        self._phone.see_to(self._phone.run)

@@ -13,6 +13,7 @@ import os
 import socket
 import stat
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -37,8 +38,8 @@ _BACKLOG: Final = 64  # L4s of one POP: two, and those that restart
 # Batches taken in one go before other tasks get their turn.
 _BATCHES_MAX: Final = 8
 
-# Takes one connection and the function to call when it has ended.
-Take = Callable[[socket.socket, Handover, Callable[[], None]], None]
+# Takes one connection, and the function to call with its ticket when it has ended.
+Take = Callable[[socket.socket, Handover, Callable[[int], None]], None]
 
 
 class HandoverReceiver:
@@ -75,7 +76,7 @@ class HandoverReceiver:
                     except (BlockingIOError, ConnectionError):
                         continue
                     sock.setblocking(False)
-                    nursery.start_soon(self._serve, _Link(sock))
+                    nursery.start_soon(self._serve, _Link(sock, self._ended))
 
     def drain(self) -> None:
         """Ask every L4 for no more connections; those on their way are still taken."""
@@ -128,11 +129,16 @@ class HandoverReceiver:
             sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=descriptor)
             self.open += 1
             self.taken += 1
-            self._take(sock, record, link.ended(self, record.ticket))
+            self._take(sock, record, link.ended)
         link.taken = max(link.taken, first + len(records) - 1) if records else link.taken
         link.owes.set()
         if not records:
             link.hurry.set()  # a probe: is anybody there?
+
+    def _ended(self, link: "_Link", ticket: int) -> None:
+        self.open -= 1
+        link.closed.append(ticket)
+        link.owes.set()
 
     async def _credit(self, link: "_Link") -> None:
         while True:
@@ -155,22 +161,13 @@ class HandoverReceiver:
 class _Link:
     """One L4's link, and what we owe it."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, ended: Callable[["_Link", int], None]) -> None:
         self.sock = sock
+        self.ended: Final = partial(ended, self)  # one for all connections
         self.taken = 0
         self.closed: list[int] = []
         self.owes = trio.Event()
         self.hurry = trio.Event()
-
-    def ended(self, receiver: HandoverReceiver, ticket: int) -> Callable[[], None]:
-        """What to call when the L4's connection `ticket` has ended."""
-
-        def end() -> None:
-            receiver.open -= 1
-            self.closed.append(ticket)
-            self.owes.set()
-
-        return end
 
 
 def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:

@@ -13,8 +13,8 @@ kernel's event and the reader when the worker was asleep.
 Waking a task is the dear part: Trio queues it, steps into it through every `await`
 that it stands in, and the same again when it waits next.  So a watch may have an
 `express`, a plain function that is called before anybody is woken and says what
-became of the event: `TAKEN`, it is dealt with; `WAKE`, this is for the task; `PARK`,
-not now.  It must not wait, and what it raises is its own affair (`edge.l7.express`).
+became of the event: `TAKEN`, it is dealt with; `WAKE`, a task has been started for
+it; `PARK`, not now.  It must not wait, and what it raises is its own affair (`edge.l7.express`).
 
 A socket that has something to say while nobody reads it is taken out of the
 epoll until somebody does, or it would be reported for ever.  A reader that was
@@ -78,6 +78,8 @@ class Watch:
             if said == PARK:
                 self._park()
                 return False
+            self._woken = True
+            return True
         task = self._task
         if task is not None:
             self._task = None

@@ -36,7 +36,7 @@ _LINGER_ZERO: Final = struct.pack("ii", 1, 0)  # close() then resets
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 # Takes a connection, its story, the function to call at its end, and the phone's round trip time.
-Take = Callable[[socket.socket, Handover, Callable[[], None], int], None]
+Take = Callable[[socket.socket, Handover, Callable[[int], None], int], None]
 
 
 class RelayReceiver:
@@ -120,7 +120,7 @@ class RelayReceiver:
             self._log.warning(event, source=peer.address, error=why)
 
 
-def _nobody_asked() -> None:
+def _nobody_asked(_: int) -> None:
     """The L4 that relays sees the end of a connection itself."""
 
 

@@ -43,6 +43,7 @@ class Serving:
         "head",
         "head_ns",
         "head_sent",
+        "heard_all",
         "hop",
         "keep_alive",
         "request",
@@ -64,7 +65,7 @@ class Serving:
         self.tls_version = ""
         self.server_name = ""
         self._plain = flow.handover.listener == "http"
-        self._heads = Heads(worker.hop, flow, encrypted=transport.tls)
+        self._heads = Heads(worker.hop, flow, encrypted=transport.tls is not None)
         # Of the request that is being served.
         self.request: Request | None = None
         self.head: Head | None = None
@@ -72,6 +73,7 @@ class Serving:
         self.tries: list[Try] = []
         self.first_stage = 0  # of those that `marks` tell about
         self.keep_alive = True
+        self.heard_all = False  # the phone has said that this request was its last, and it is read to its end
         self.head_sent = False
         self.status = 0
         self.flag = "-"
@@ -170,6 +172,12 @@ class Serving:
                 self.answered,
                 request.exposed,
             )
+        )
+        self.heard_all = (
+            head is not None
+            and not head.block.keep_alive
+            and (body is None or body.complete)
+            and not head.upgrade
         )
         self.request = self.head = None
         return end_ns

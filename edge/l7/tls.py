@@ -17,10 +17,11 @@ knowing them later does not open what was recorded.
 Importing makes a context, and touches neither file nor socket.
 """
 
+import socket
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from edge.common.errors import EdgeError
 from edge.l7 import client_certificate
@@ -73,7 +74,7 @@ class Certificates:
         self.context = ROOT
         self._asks = False
         self.reload()
-        ROOT.sni_callback = self._choose
+        ROOT.sni_callback = self._choose  # type: ignore[assignment]  # the owner of the engine: `Tls`
 
     def reload(self) -> list[str]:
         """Read every `<name>.pem` with its `<name>.key` again; returns the names served.
@@ -116,14 +117,14 @@ class Certificates:
         wild = "*." + name.partition(".")[2]
         return self._by_name.get(name) or self._by_name.get(wild) or ROOT
 
-    def _choose(self, tls: ssl.SSLObject, server_name: str | None, _: ssl.SSLContext) -> int | None:
-        if server_name and isinstance(tls, ssl.SSLSocket):
-            # Python fills this in for clients only; on our side it is what the phone asked for.
-            tls.server_hostname = server_name
-        if server_name and self._by_name:
+    def _choose(self, tls: "Tls", server_name: str | None, _: ssl.SSLContext) -> int | None:
+        if not server_name:
+            return None
+        tls.server_name = server_name
+        if self._by_name:
             context = self.name_choice(server_name)
             if context is not ROOT:
-                tls.context = context
+                tls.engine.context = context
         return None
 
 
@@ -138,12 +139,32 @@ def _load(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
         raise TlsError(f"{certificate}: {error}") from error
 
 
-def describe(connection: ssl.SSLSocket, server_name: str) -> Mapping[str, str | bool]:
+class Tls:
+    """TLS on one socket: the object of Python's that `ssl.SSLSocket` wraps, without the wrapper.
+
+    The wrapper asks the kernel about a socket that we have just been given, and
+    carries a dict: 15 us and a kilobyte for each connection.
+    """
+
+    __slots__ = ("__weakref__", "engine", "server_name")
+
+    def __init__(self, context: ssl.SSLContext, sock: socket.socket) -> None:
+        self.server_name = ""  # that the phone asked for, once the handshake has begun
+        # As its owner we are what `Certificates._choose` is shown.  Both are held weakly.
+        self.engine: Any = context._wrap_socket(sock, True, None, owner=self)  # type: ignore[attr-defined]
+
+    def certificate(self) -> Any:
+        """The phone's, verified, as `SSLSocket.getpeercert` gives it."""
+        return self.engine.getpeercert(False)
+
+
+def describe(tls: Tls) -> Mapping[str, str | bool]:
     """What the handshake agreed on, under OpenTelemetry's names."""
-    cipher = connection.cipher()
+    engine = tls.engine
+    cipher = engine.cipher()
     return {
-        "tls.protocol.version": (connection.version() or "").removeprefix("TLSv"),
+        "tls.protocol.version": (engine.version() or "").removeprefix("TLSv"),
         "tls.cipher": cipher[0] if cipher else "",
-        "tls.resumed": bool(connection.session_reused),
-        "server.address": server_name,
+        "tls.resumed": bool(engine.session_reused),
+        "server.address": tls.server_name,
     }

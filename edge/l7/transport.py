@@ -22,6 +22,7 @@ from typing import Final
 import trio
 
 from edge.l7.poller import Poller
+from edge.l7.tls import Tls
 
 # TLS hands out at most one record of 16 KiB at a time.
 TLS_READ_BYTES: Final = 16 * 1024
@@ -71,9 +72,11 @@ class Transport:
         "watch",
     )
 
-    def __init__(self, sock: socket.socket, poller: Poller, read_bytes: int = 64 * 1024) -> None:
+    def __init__(
+        self, sock: socket.socket, poller: Poller, read_bytes: int = 64 * 1024, tls: Tls | None = None
+    ) -> None:
         self.sock = sock
-        self.tls = isinstance(sock, ssl.SSLSocket)
+        self.tls = tls
         self.read_bytes = read_bytes
         self.deadline = math.inf
         self.phase = HEAD
@@ -83,29 +86,27 @@ class Transport:
         self._rest: tuple[bytes, int, OSError | None] = _NOTHING
         self._taken: tuple[float, int] | None = None  # when we began to look, and what had been taken then
         self.watch = poller.watch(sock.fileno())
-        self._read: Callable[[int], bytes] = sock.recv
-        self._write: Callable[[bytes | memoryview], int] = sock.send
-        self._pending: Callable[[], int] = _nothing
-        if isinstance(sock, ssl.SSLSocket):
-            # SSLSocket.recv() and send() are Python around these; the hot path skips that layer.
-            tls = sock._sslobj  # type: ignore[attr-defined]
-            if tls is not None:
-                self._read, self._write = tls.read, tls.write
-                self._pending = tls.pending
+        self._read: Callable[[int], bytes]
+        self._write: Callable[[bytes | memoryview], int]
+        self._pending: Callable[[], int]
+        if tls is None:
+            self._read, self._write, self._pending = sock.recv, sock.send, _nothing
+        else:
+            engine = tls.engine
+            self._read, self._write, self._pending = engine.read, engine.write, engine.pending
 
-    async def handshake(self) -> None:
-        """TLS.  Raises `ssl.SSLError` or `OSError`; OpenSSL has then sent its alert itself."""
-        assert isinstance(self.sock, ssl.SSLSocket)
-        while True:
-            try:
-                self.sock.do_handshake()
-                return
-            except ssl.SSLWantReadError:
-                if self.expired:
-                    raise PeerGone from None
-                await self.watch.readable()
-            except ssl.SSLWantWriteError:
-                await trio.lowlevel.wait_writable(self.sock)
+    def shake_hands(self) -> bool:
+        """One step of the handshake; True when it is done, False when the peer has to say something first.
+
+        Raises `ssl.SSLWantWriteError`, and `ssl.SSLError` or `OSError` when it has failed; OpenSSL
+        has then sent its alert itself.
+        """
+        assert self.tls is not None, "plain connections shake no hands"
+        try:
+            self.tls.engine.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        return True
 
     async def wait(self) -> None:
         """Until there is something to read: for a moment at which trying first would be in vain."""
@@ -230,8 +231,7 @@ class Transport:
             self.watch.wake()
             return
         try:
-            # Not SSLSocket.shutdown(), which would throw the TLS state away.
-            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+            self.sock.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass  # it ended in this very moment
         self.watch.wake()
@@ -243,31 +243,27 @@ class Transport:
         make the kernel reset the connection and destroy our answer on its way.
         """
         try:
-            if isinstance(self.sock, ssl.SSLSocket) and not self.expired:
+            if self.tls is not None and not self.expired:
                 try:
-                    self.sock._sslobj.shutdown()  # type: ignore[attr-defined]
+                    self.tls.engine.shutdown()
                 except ssl.SSLError:
                     pass  # WantRead: our close_notify is out, theirs is not awaited
-            socket.socket.shutdown(self.sock, socket.SHUT_WR)
-        except (OSError, AttributeError, ValueError):
+            self.sock.shutdown(socket.SHUT_WR)
+        except (OSError, ValueError):
             pass
 
-    async def discard(self) -> None:
-        """Read on until the peer ends or the deadline passes, and forget it.
+    def discard(self) -> bool:
+        """Read what has come and forget it; True when the peer has ended.
 
         Below TLS: once our close_notify is out, OpenSSL takes whatever else comes for an
         error, and closing with bytes unread would reset the connection.
         """
-        while True:
-            try:
-                if not socket.socket.recv(self.sock, WRITE_BYTES):
-                    return
-            except BlockingIOError:
-                if self.expired:
-                    return
-                await self.watch.readable()
-            except OSError:
-                return
+        try:
+            return not self.sock.recv(WRITE_BYTES)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def close(self) -> None:
         """Give the descriptor back; whoever waits on it is woken with `trio.ClosedResourceError`."""

@@ -42,7 +42,7 @@ from edge.l7.request import Request
 from edge.l7.revalidate import revalidate
 from edge.l7.stage_counts import StageCounts
 from edge.l7.stages.caller import are_asked
-from edge.l7.tls import Certificates
+from edge.l7.tls import Certificates, Tls
 from edge.l7.transport import IDLE, TLS_READ_BYTES, TUNNEL, Transport
 from edge.l7.upstream.affinity import CookieAffinity
 from edge.l7.upstream.checks import run_checks
@@ -149,6 +149,8 @@ class Worker:
                 await self._drain()
                 nursery.cancel_scope.cancel()
         finally:
+            for connection in list(self.connections):
+                connection.close()
             self.ledger.close()
             for target in self.forwarder.targets.values():
                 target.way.close()
@@ -163,42 +165,57 @@ class Worker:
         host, port = listener.getsockname()[:2]
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
-    def take(self, sock: socket.socket, handover: Handover, ended: Any, rtt_us: int | None = None) -> None:
-        """A connection has come from L4; `rtt_us` to the phone where the socket does not lead to it."""
-        assert self._nursery is not None, "links are served by `run` only"
-        self._nursery.start_soon(self._serve, sock, handover, ended, time.monotonic_ns(), rtt_us)
-
-    async def _serve(
-        self, sock: socket.socket, handover: Handover, ended: Any, received_ns: int, rtt_us: int | None
+    def take(
+        self,
+        sock: socket.socket,
+        handover: Handover,
+        ended: Callable[[int], None],
+        rtt_us: int | None = None,
     ) -> None:
-        connection: PhoneConnection | None = None
+        """A connection has come from L4; `ended` wants its ticket back when it is over.
+
+        `rtt_us` is that to the phone, where the socket does not lead to it.
+        """
+        received_ns = time.monotonic_ns()
         self.counts.connections.value += 1
         try:
             if len(self.connections) >= self.config.l7.connections_max:
                 self.counts.refused.value += 1
-                return
+                raise ConnectionRefusedError
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES_MAX)
             flow = Flow(handover, received_ns, rtt_us=_rtt_us(sock) if rtt_us is None else rtt_us)
-            if handover.listener == "https":
-                sock = self.certificates.context.wrap_socket(
-                    sock, server_side=True, do_handshake_on_connect=False
-                )
-            connection = PhoneConnection(self, Transport(sock, self.poller, TLS_READ_BYTES), flow)
-            self.connections.add(connection)
-            await connection.run()
-        except OSError:
-            pass  # it was gone before we had it
-        except Exception as error:
-            # The one place that catches everything: a bug ends this connection and no other.
-            self.counts.bugs.value += 1
-            self.process.log.error("l7.bug", error=repr(error), conn_id=handover.conn_id, where=_where(error))
-        finally:
-            if connection is not None:
-                self.connections.discard(connection)
+            tls = Tls(self.certificates.context, sock) if handover.listener == "https" else None
+        except OSError:  # or it was gone before we had it
             sock.close()
-            ended()
+            ended(handover.ticket)
+            return
+        connection = PhoneConnection(self, Transport(sock, self.poller, TLS_READ_BYTES, tls), flow, ended)
+        self.connections.add(connection)
+        connection.start()
+
+    def attend(self, connection: PhoneConnection, work: Callable[[], Awaitable[None]]) -> None:
+        """Have `work` done, which may wait; when it fails, that ends this connection and no other."""
+        assert self._nursery is not None, "links are served by `run` only"
+        self._nursery.start_soon(self._attend, connection, work)
+
+    def forget(self, connection: PhoneConnection) -> None:
+        """It has been closed."""
+        self.connections.discard(connection)
+
+    def failed(self, connection: PhoneConnection, error: Exception) -> None:
+        """A bug: end the connection that met it."""
+        self.counts.bugs.value += 1
+        conn_id = connection.flow.handover.conn_id
+        self.process.log.error("l7.bug", error=repr(error), conn_id=conn_id, where=_where(error))
+        connection.close()
+
+    async def _attend(self, connection: PhoneConnection, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except Exception as error:
+            self.failed(connection, error)
 
     async def _drain(self) -> None:
         self.draining = True

@@ -469,3 +469,46 @@ async def test_a_drain_tells_a_websocket_that_it_goes_away(
         await trio.sleep(0.05)
 
     assert heard == [b"\x88\x82edge" + bytes((0x03 ^ ord("e"), 0xE9 ^ ord("d")))]
+
+
+@pytest.mark.parametrize("tls", [True, False])
+async def test_who_said_that_this_was_all_is_not_waited_for(tmp_path: Path, tls: bool) -> None:
+    """Lingering is for phones that may still say something; this one has promised not to."""
+    async with running(tmp_path, Script()) as edge:
+        phone = await edge.phone(tls=tls)
+        await phone.get("/", "Connection: close")
+        await trio.sleep(0.05)
+        assert not edge.worker.connections, "although the phone has not closed its side"
+
+
+async def test_who_says_more_than_announced_still_gets_the_answer(tmp_path: Path) -> None:
+    """Closing with bytes unread would reset the connection, and the answer with it."""
+    asked, go_on = trio.Event(), trio.Event()
+
+    async def slow(stream: trio.SocketStream) -> None:
+        await stream.receive_some(65536)
+        asked.set()
+        await go_on.wait()
+        await stream.send_all(hello(b"x" * 1000))
+
+    async with running(tmp_path, slow) as edge:
+        phone = await edge.phone()
+        await phone.send(b"GET / HTTP/1.1\r\nHost: i.edge.test\r\nConnection: close\r\n\r\n")
+        await asked.wait()
+        await phone.send(b"and another thing")
+        await trio.sleep(0.01)
+        go_on.set()
+        assert (await phone.reply()).body == b"x" * 1000
+        assert edge.worker.connections, "it is lingered for"
+        assert await phone.ended()
+
+
+async def test_each_request_may_have_a_connection_of_its_own(tmp_path: Path) -> None:
+    """The first of them finds no connection to the service, the others do."""
+    async with running(tmp_path, Script()) as edge:
+        for _ in range(3):
+            phone = await edge.phone()
+            reply = await phone.get("/", "Connection: close")
+            assert (reply.status, reply.body) == (200, b"hello")
+            assert await phone.ended()
+        assert edge.worker.receiver.open == 0

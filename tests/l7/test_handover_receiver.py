@@ -19,9 +19,9 @@ class Taken:
     def __init__(self) -> None:
         self.sockets: list[socket.socket] = []
         self.records: list[Handover] = []
-        self.ends: list[Callable[[], None]] = []
+        self.ends: list[Callable[[int], None]] = []
 
-    def __call__(self, sock: socket.socket, record: Handover, ended: Callable[[], None]) -> None:
+    def __call__(self, sock: socket.socket, record: Handover, ended: Callable[[int], None]) -> None:
         self.sockets.append(sock)
         self.records.append(record)
         self.ends.append(ended)
@@ -53,7 +53,7 @@ async def test_a_batch_is_taken_and_credited(tmp_path: Path) -> None:
         socket.send_fds(link, [batch], [theirs.fileno(), theirs.fileno()])
 
         first = await _credit(link)
-        taken.ends[0]()
+        taken.ends[0](taken.records[0].ticket)
         second = await _credit(link)
 
         assert (first.taken, first.open, list(first.closed)) == (8, 2, [])

@@ -30,7 +30,7 @@ class Door:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.listener.setblocking(False)
 
-    def take(self, sock: socket.socket, record: Handover, ended: Callable[[], None], rtt_us: int) -> None:
+    def take(self, sock: socket.socket, record: Handover, ended: Callable[[int], None], rtt_us: int) -> None:
         self.taken.append((sock, record))
         self.arrived.set()
 
