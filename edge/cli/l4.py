@@ -1,5 +1,6 @@
 """`edge l4`: a load balancer for anything, by itself; and orders to the edge's own.  [I/O]"""
 
+import socket
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +12,8 @@ import trio
 from edge.cli.hub import CommandRefused, ask, command, run_dir_from_environment
 from edge.common.config import AdmissionConfig, Balance
 from edge.common.errors import ConfigError
+from edge.common.proxy_protocol import Trusted
+from edge.l4.addresses import at
 from edge.l4.alone import Alone, serve_alone
 from edge.l4.relay import Options
 from edge.l4.syn_guard import SynGuard, SynGuardUnavailable
@@ -71,10 +74,16 @@ def l4(
     problems: list[str] = []
     endpoints = tuple(_address(text, "--to", problems) for text in to)
     address = _address(listen, "--listen", problems)
-    if not endpoints and not problems:
-        problems.append("--to HOST:PORT is needed at least once")
-    if syn_guard not in ("", "nft"):
-        problems.append(f'--syn-guard: "nft" is the only one there is, not {syn_guard!r}')
+    problems += _mistakes(endpoints, proxy_from, syn_guard, handover)
+    for option, number, least in (
+        ("--rate", rate, 0.001),
+        ("--burst", burst, 1),
+        ("--connections", connections, 1),
+    ):
+        if number < least:
+            problems.append(f"{option} {number:g} would refuse everybody (at least {least:g})")
+    if udp and (send_proxy or proxy_from):
+        problems.append("--send-proxy and --proxy-from are for TCP")
     if problems:
         raise ConfigError(problems)
     admission = AdmissionConfig(
@@ -142,12 +151,43 @@ def _guard(stack: ExitStack, address: tuple[str, int], rate: float, burst: int) 
         # Plainly said, and we go on: the accept limiter works everywhere.
         print(f"edge: {error}", file=sys.stderr)
     else:
-        print(f"SYNs to {host}:{port} are metered in the kernel: {guard.syns_per_s}/s a source", flush=True)
+        print(
+            f"SYNs to {at(host, port)} are metered in the kernel: {guard.syns_per_s}/s a source", flush=True
+        )
+
+
+def _mistakes(
+    endpoints: tuple[tuple[str, int], ...], proxy_from: list[str], syn_guard: str, handover: Path | None
+) -> list[str]:
+    found = []
+    if not endpoints:
+        found.append("--to HOST:PORT is needed at least once")
+    for host, port in dict.fromkeys(endpoints):
+        if endpoints.count((host, port)) > 1:
+            found.append(f"--to {at(host, port)} is given more than once")
+        if host and not port:
+            found.append(f"--to {at(host, port)}: port 0 is no port to connect to")
+    for network in proxy_from:
+        try:
+            Trusted([network])
+        except ValueError:
+            found.append(f'--proxy-from {network!r} is not a network such as "203.0.113.0/28"')
+    if syn_guard not in ("", "nft"):
+        found.append(f'--syn-guard: "nft" is the only one there is, not {syn_guard!r}')
+    if handover is not None and not handover.parent.is_dir():
+        found.append(f"--handover {handover}: there is no directory {handover.parent}")
+    return found
 
 
 def _address(text: str, option: str, problems: list[str]) -> tuple[str, int]:
+    """Host and port; a name is looked up here, once, so that no connection waits for DNS."""
     host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
         problems.append(f"{option} {text!r} is not HOST:PORT")
         return ("", 0)
-    return host.strip("[]"), int(port)
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+    except OSError as error:
+        problems.append(f"{option} {text!r}: {error.strerror or error}")
+        return ("", 0)
+    return str(found[0][4][0]), int(port)

@@ -57,6 +57,13 @@ def read_facts(config: Config, run_dir: Path, our_pids: Iterable[int] = ()) -> F
     )
 
 
+def owner_of(protocol: Protocol, host: str, port: int) -> Owner | None:
+    """Who holds this address, if somebody does and we may see it."""
+    clashing = [one for one in _listeners() if one.clashes(protocol, host, port)]
+    owners = _owners({one.inode for one in clashing}, frozenset())
+    return next((owners[one.inode] for one in clashing if one.inode in owners), None)
+
+
 def _listeners() -> list[Listener]:
     found: list[Listener] = []
     protocols: tuple[Protocol, Protocol] = ("tcp", "udp")

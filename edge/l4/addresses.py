@@ -1,4 +1,9 @@
-"""Where does this endpoint listen, if it is reached by an address at all?"""
+"""How is an address written, and where does this endpoint listen if it has one at all?"""
+
+
+def at(host: str, port: int) -> str:
+    """Host and port in one word, `"127.0.0.1:53"` or `"[::1]:53"`."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def host_and_port(address: str) -> tuple[str, int] | None:

@@ -5,6 +5,7 @@ here.  Same distributor, same admission, same relay as in the formation; what th
 hub would say is said by the command line, once.
 """
 
+import errno
 import random
 import signal
 import socket
@@ -18,6 +19,8 @@ from edge.common.config import AdmissionConfig, Balance
 from edge.common.errors import EdgeError
 from edge.common.log import Log
 from edge.common.metrics import Registry
+from edge.common.preflight_facts import owner_of
+from edge.l4.addresses import at
 from edge.l4.admission import Admission
 from edge.l4.counters import Counters
 from edge.l4.distributor import Distributor
@@ -58,7 +61,7 @@ async def serve_alone(alone: Alone, ready: Callable[[str], None]) -> None:
     listener = _listener(alone)
     counters = Counters(Registry())
     distributor = Distributor(Admission(alone.admission), alone.balance, random.Random())
-    addresses = {f"{host}:{port}": (host, port) for host, port in alone.to}
+    addresses = {at(host, port): (host, port) for host, port in alone.to}
     over = trio.Event()
 
     async def succeeded() -> None:
@@ -80,7 +83,7 @@ async def serve_alone(alone: Alone, ready: Callable[[str], None]) -> None:
             if alone.handover is not None:
                 waiting = await_heir(alone.handover)
                 nursery.start_soon(bequeath, waiting, [listener], succeeded)
-            ready(f"{host}:{port}")
+            ready(at(host, port))
             await over.wait()
             engine.stop_accepting()
             await engine.settle(alone.drain_s)
@@ -109,5 +112,13 @@ def _listener(alone: Alone) -> socket.socket:
         listener.setblocking(False)
     except OSError as error:
         listener.close()
-        raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        why = error.strerror
+        if error.errno == errno.EADDRINUSE:
+            owner = owner_of("udp" if alone.datagrams else "tcp", host, port)
+            why = (
+                "somebody listens there already"
+                if owner is None
+                else f"{owner.command} (pid {owner.pid}) has it"
+            )
+        raise CannotListen(f"cannot listen on {at(host, port)}: {why}") from error
     return listener

@@ -20,6 +20,7 @@ from edge.common.handover import ListenerName
 from edge.common.messages import Ban, Member
 from edge.common.process import Process
 from edge.common.proxy_protocol import Trusted
+from edge.l4.addresses import at
 from edge.l4.admission import Admission, BadNetwork
 from edge.l4.counters import Counters
 from edge.l4.distributor import Distributor
@@ -245,8 +246,7 @@ class L4:
         listener = self._process.sockets.get("https")
         if listener is None:
             return ""
-        host, port = listener.getsockname()[:2]
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return at(*listener.getsockname()[:2])
 
 
 async def serve(process: Process) -> None:

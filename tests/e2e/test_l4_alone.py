@@ -1,5 +1,6 @@
 """`edge l4` by itself: any TCP service, and a release without a lost connection."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -128,3 +129,47 @@ def test_a_taken_port_is_named(processes: list["subprocess.Popen[str]"], echo_po
 
     assert done.returncode == 1
     assert f"cannot listen on 127.0.0.1:{echo_port}" in done.stderr
+
+
+def refused(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "edge", "l4", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.stderr
+
+
+def test_a_port_that_is_taken_is_told_with_its_owner(echo_port: int) -> None:
+    """The next question is always: by whom?"""
+    told = refused("--listen", f"127.0.0.1:{echo_port}", "--to", "127.0.0.1:9")
+
+    assert f"cannot listen on 127.0.0.1:{echo_port}" in told
+    assert f"pid {os.getpid()}" in told
+
+
+def test_every_mistake_of_a_command_is_told_at_once(tmp_path: Path) -> None:
+    """In a sentence each, and before a port is opened."""
+    told = refused(
+        *("--to", "127.0.0.1:0", "--to", "nowhere", "--to", "127.0.0.1:7", "--to", "127.0.0.1:7"),
+        *("--proxy-from", "nonsense", "--rate", "0", "--connections", "0", "--syn-guard", "ebpf"),
+        *("--handover", str(tmp_path / "absent" / "socket")),
+    )
+
+    for part in (
+        "port 0 is no port", "'nowhere' is not HOST:PORT", "given more than once",
+        "'nonsense' is not a network", "--rate 0", "--connections 0", "'ebpf'", "there is no directory",
+    ):  # fmt: skip
+        assert part in told, told
+
+
+def test_a_host_may_be_given_by_name(processes: list["subprocess.Popen[str]"], echo_port: int) -> None:
+    """Looked up once, when the command starts."""
+    _, port = start(processes, "--listen", "localhost:0", "--to", f"localhost:{echo_port}")
+
+    with call(port) as phone:
+        assert ask(phone) == b"hello"
