@@ -8,6 +8,7 @@ better uses for.
 from typing import Any
 
 from edge.cli.hub import CommandRefused, ask, run_dir_from_environment
+from edge.cli.l4 import open_line
 from edge.common.balance.maglev import SLOTS, Maglev
 from edge.common.balance.policy import Target
 
@@ -31,8 +32,7 @@ def flow_lines(answer: dict[str, Any], source: str) -> list[str]:
     """One L4's answer, in sentences."""
     lines = [f"{answer['name']} ({answer['role']}, {answer['policy']}, {answer['mood']})"]
     for held in answer["open"]:
-        moved = "" if held.get("bytes") is None else ", {:,} bytes in and {:,} out".format(*held["bytes"])
-        lines.append(f"  open: port {held['port']} at {held['worker']} for {held['for_s']:.1f} s{moved}")
+        lines.append(f"  open: port {held['port']} {open_line(held)}")
     if answer["role"] != "active":
         return lines
     if answer["banned"]:

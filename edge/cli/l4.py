@@ -4,7 +4,7 @@ import socket
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import cyclopts
 import trio
@@ -121,9 +121,15 @@ def takeover(name: str) -> None:
 
 
 @app.command
-def connections(name: str = "l4") -> None:
-    """Who came from where, by result, at each L4 (or only at NAME)."""
-    answers = ask(run_dir_from_environment(), "stats", target=name)
+def connections(name: str = "l4", *, rows: int = 0) -> None:
+    """What became of connections at each L4 (or only at NAME), and who is connected now.
+
+    Parameters
+    ----------
+    rows
+        List up to so many open connections: from where, to which worker, since when.
+    """
+    answers = ask(run_dir_from_environment(), "stats", target=name, rows=max(0, rows))
     if not answers:
         raise CommandRefused(f"no L4 process answers to {name!r}")
     for member, stats in sorted(answers.items()):
@@ -137,6 +143,15 @@ def connections(name: str = "l4") -> None:
         for worker in stats["workers"]:
             state = "draining" if worker["draining"] else "well" if worker["well"] else "not well"
             print(f"  {worker['name']}: {worker['open']} open, weight {worker['weight']}, {state}")
+        for row in stats.get("rows", ()):
+            print(f"  {at(row['source'], row['port'])} {open_line(row)}")
+
+
+def open_line(row: dict[str, Any]) -> str:
+    """One open connection as L4 tells of it, behind its source."""
+    moved = row.get("bytes")
+    copied = "" if moved is None else f", {moved[0]:,} bytes in and {moved[1]:,} out"
+    return f"at {row['worker']} for {row['for_s']:.1f} s{copied}"
 
 
 def _guard(stack: ExitStack, address: tuple[str, int], rate: float, burst: int) -> None:

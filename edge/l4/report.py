@@ -50,6 +50,28 @@ def unknown(ticket: int) -> None:
     """Handoff: bytes are not seen."""
 
 
+def open_connections(
+    distributor: Distributor,
+    now: float,
+    bytes_of: BytesOf = unknown,
+    source: bytes | None = None,
+    rows_max: int = ROWS_MAX,
+) -> list[dict[str, Any]]:
+    """Who is connected from where to which worker since when, and bytes where they are known."""
+    names = {worker.link: worker.name for worker in distributor.workers.values()}
+    names[NO_LINK] = "on its way"
+    return [
+        {
+            "source": str(ip_address(row.source)),
+            "port": row.port,
+            "worker": names.get(row.link, "a worker that has left"),
+            "for_s": round(now - row.since, 3),
+            "bytes": bytes_of(row.ticket),
+        }
+        for row in distributor.connections.rows(min(rows_max, ROWS_MAX), source)
+    ]
+
+
 def explain_flow(
     distributor: Distributor,
     who: dict[str, Any],
@@ -68,24 +90,13 @@ def explain_flow(
         return {**who, "error": str(error)}
     port = int(args.get("port", 0))
     admission = distributor.admission
-    names = {worker.link: worker.name for worker in distributor.workers.values()}
-    names[NO_LINK] = "on its way"
-    rows = distributor.connections.rows(ROWS_MAX, packed)
+    rows = open_connections(distributor, now, bytes_of, packed)
     choice, targets = distributor.would_choose(packed, now)
     return {
         **who,
         "policy": distributor.policy,
         "mood": distributor.mood,
-        "open": [
-            {
-                "port": row.port,
-                "worker": names.get(row.link, "a worker that has left"),
-                "for_s": round(now - row.since, 3),
-                "bytes": bytes_of(row.ticket),
-            }
-            for row in rows
-            if port in (0, row.port)
-        ],
+        "open": [row for row in rows if port in (0, row["port"])],
         "source_open": admission.open_of(packed),
         "bucket_level": round(admission.level_of(packed, now), 1),
         "banned": admission.is_banned(packed, now),

@@ -31,7 +31,7 @@ from edge.l4.links import worker_names, worker_socket
 from edge.l4.pair import Pair
 from edge.l4.refuse import can_drop
 from edge.l4.relay import Options, Relay
-from edge.l4.report import explain_drain, explain_flow, statistics, unknown
+from edge.l4.report import explain_drain, explain_flow, open_connections, statistics
 from edge.l4.roster import Roster, noted
 from edge.l4.syn_guard import SynGuard, SynGuardUnavailable
 from edge.l4.syn_rules import Guard
@@ -215,11 +215,19 @@ class L4:
 
     def _statistics(self, args: dict[str, Any]) -> dict[str, Any]:
         answer = statistics(self._distributor, self._counters, self._who())
-        return answer | {"kernel": self._see_kernel()}
+        answer["kernel"] = self._see_kernel()
+        if args.get("rows"):
+            rows_max = int(args["rows"])
+            answer["rows"] = open_connections(
+                self._distributor, time.monotonic(), self._bytes_of, rows_max=rows_max
+            )
+        return answer
 
     def _explain_flow(self, args: dict[str, Any]) -> dict[str, Any]:
-        bytes_of = self._engine.bytes_of if isinstance(self._engine, Relay) else unknown
-        return explain_flow(self._distributor, self._who(), args, time.monotonic(), bytes_of)
+        return explain_flow(self._distributor, self._who(), args, time.monotonic(), self._bytes_of)
+
+    def _bytes_of(self, ticket: int) -> tuple[int, int] | None:
+        return self._engine.bytes_of(ticket) if isinstance(self._engine, Relay) else None
 
     def _see_kernel(self) -> dict[str, int]:
         try:

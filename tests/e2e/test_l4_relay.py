@@ -165,9 +165,11 @@ def test_who_is_connected_is_told_with_bytes(edge: Edge) -> None:
     phone = phone_at(edge, "127.0.0.82")
     phone.get("/healthz")
     told = edge.run("explain", "flow", "127.0.0.82").stdout
+    listed = edge.run("l4", "connections", "l4-mumbai-a", "--rows", "50").stdout
     phone.hang_up()
 
     assert "bytes in and" in told, told
+    assert "127.0.0.82:" in listed, listed
 
 
 def test_the_standby_takes_over_new_connections(edge: Edge) -> None:

@@ -10,7 +10,7 @@ from edge.common.metrics import Registry
 from edge.l4.admission import Admission
 from edge.l4.counters import Counters
 from edge.l4.distributor import Distributor, Placement
-from edge.l4.report import explain_drain, explain_flow, statistics
+from edge.l4.report import explain_drain, explain_flow, open_connections, statistics
 
 ADA = bytes([203, 0, 113, 9])
 WHO = {"name": "l4-mumbai-a", "role": "active", "epoch": 3}
@@ -70,3 +70,15 @@ def test_statistics_tell_what_became_of_connections() -> None:
     assert answer["connections"] == 1
     assert [worker["name"] for worker in answer["workers"]] == ["l7-1", "l7-2"]
     msgpack.packb(answer)
+
+
+def test_who_is_connected_is_told_row_by_row() -> None:
+    """From where, to which worker, since when, and bytes where the engine knows them."""
+    keeper = busy()
+    (row,) = open_connections(keeper, now=7.5, bytes_of=lambda ticket: (10, 20))
+    keeper.unlinked(row["worker"], 8.0, [0])
+
+    assert (row["source"], row["port"], row["for_s"], row["bytes"]) == ("203.0.113.9", 40112, 2.5, (10, 20))
+    assert open_connections(keeper, now=8.0)[0]["worker"] == "on its way"
+    assert open_connections(keeper, now=8.0, rows_max=0) == []
+    msgpack.packb(row)
