@@ -91,7 +91,7 @@ async function one(name) {
       was = new Set(state.reports);
     }, 700);
   }
-  place.replaceChildren(el("p", {}, el("a", { href: "/lab" }, "All labs")), el("h1", {}, card.title), el("p", {}, card.question), el("p", { class: "soft" }, card.story || ""),
+  place.replaceChildren(el("p", {}, el("a", { href: "/lab" }, "All labs")), el("h2", { class: "big" }, card.title), el("p", {}, card.question), el("p", { class: "soft" }, card.story || ""),
     form, verdict, drawn, lines, frame,
     ...list("Watch for", card.watch_for), ...list("What is expected", card.expects),
     ...list("How it runs", [...card.variants.map((v) => v.note ? `${v.name}: ${v.note}` : v.name), ...card.steps.map((s) => `at ${s.at_s} s: ${s.text}`)]),
