@@ -51,10 +51,10 @@ def test_latency_can_be_ordered_at_any_hop(edge: Edge, where: tuple[str, ...]) -
 
 def test_a_fault_ends_by_itself(edge: Edge) -> None:
     """Without anybody's help."""
-    edge.run("fault", "add", "error", "--status", "503", "--at", "story-1", "--for", "1s")
+    edge.run("fault", "add", "error", "--status", "503", "--at", "story-1", "--for", "6s")
     assert "error 503" in edge.run("fault", "list").stdout
 
-    wait_for(lambda: "error 503" not in edge.run("fault", "list").stdout, 5)
+    wait_for(lambda: "error 503" not in edge.run("fault", "list").stdout, 20)
 
 
 def test_a_frozen_process_is_woken_by_the_emergency_stop(edge: Edge) -> None:
