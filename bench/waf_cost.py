@@ -2,11 +2,14 @@
 
     python -m bench.waf_cost /usr/share/modsecurity-crs
 
-CPU time of one thread per request, minimum and median, for our engine (a head seen before, a head never seen,
-a form) and for Debian's libmodsecurity by ctypes with the same rules at paranoia 1.  Needs libmodsecurity3
-for the second half."""
+CPU time of one thread per request, minimum and median, for our engine and for Debian's libmodsecurity by
+ctypes with the same rules at paranoia 1: a head seen before, one with a new query and cookie, one in which
+every line is new, a form, a JSON body, and 8 kB made to be dear.  The second half needs libmodsecurity3."""
 
 import ctypes
+import gc
+import json
+import random
 import statistics
 import sys
 import tempfile
@@ -47,6 +50,86 @@ def form(number: int) -> tuple[WafRequest, bytes]:
         (b"content-type", b"application/x-www-form-urlencoded"),
         (b"content-length", b"%d" % len(body)),
     )
+    return WafRequest("127.0.0.1", "POST", b"/post", "HTTP/1.1", HEADERS + about), body
+
+
+def stranger(number: int) -> WafRequest:
+    """A head in which every line is new, as from a phone that nobody has seen."""
+    headers = [(name, b"%b %d" % (value, number)) for name, value in HEADERS]
+    return WafRequest("127.0.0.1", "GET", b"/p%d/q?a=%d" % (number, number), "HTTP/1.1", tuple(headers))
+
+
+WORDS = [
+    "we",
+    "went",
+    "up",
+    "to",
+    "the",
+    "lake",
+    "in",
+    "morning",
+    "fog",
+    "and",
+    "it",
+    "was",
+    "so",
+    "quiet",
+    "that",
+    "I'd",
+    "swear",
+    "even",
+    "birds",
+    "slept",
+    "(mostly);",
+    "later:",
+    "sun,",
+    "21",
+    "degrees,",
+    "coffee",
+    "&",
+    "cake",
+    "for",
+    "two",
+    "-",
+    "see",
+    "you",
+    "there",
+    "on",
+    "Friday,",
+    "Ada",
+]
+
+
+def message(number: int) -> tuple[WafRequest, bytes]:
+    """4 kB of JSON, no two alike."""
+    dice = random.Random(number)
+    items = [{"id": dice.randrange(10**9), "text": " ".join(dice.choices(WORDS, k=8))} for _ in range(55)]
+    return _posted(b"application/json", json.dumps({"items": items}).encode())
+
+
+# What attacks are made of.
+PIECES = (
+    b"' or 1=1--", b"<script>", b"../", b"/etc/passwd", b";cat ", b"${jndi:ldap://x}", b"union select",
+    b"%3c", b"%2e%2e%2f", b"&lt;", b"\\u003c", b"/*", b"*/", b"sleep(5)", b"%00", b"%0a", b"onload=",
+    b"{{7*7}}", b"<?php",
+)  # fmt: skip
+
+
+def hostile(number: int) -> tuple[WafRequest, bytes]:
+    """8 kB of pieces of attacks, no two alike."""
+    body = b"".join(random.Random(number).choices(PIECES, k=2000))
+    return _posted(b"application/x-www-form-urlencoded", b"t=" + body.replace(b"&", b"%26")[:8190])
+
+
+def many(number: int) -> tuple[WafRequest, bytes]:
+    """8 kB of arguments, each of which is one."""
+    dice = random.Random(number)
+    pairs = [b"a%d=%b" % (one, dice.choice(PIECES).replace(b"&", b"%26")) for one in range(900)]
+    return _posted(b"application/x-www-form-urlencoded", b"&".join(pairs)[:8192])
+
+
+def _posted(kind: bytes, body: bytes) -> tuple[WafRequest, bytes]:
+    about = ((b"content-type", kind), (b"content-length", b"%d" % len(body)))
     return WafRequest("127.0.0.1", "POST", b"/post", "HTTP/1.1", HEADERS + about), body
 
 
@@ -98,16 +181,13 @@ def cost(name: str, act: Callable[[int], object], rounds: int = ROUNDS) -> None:
 def main(directory: Path) -> None:
     """Print one line per engine and request."""
     for label, sources, embedded in (("embedded rules", [], True), (directory.name, [directory], False)):
-        inspector = Inspector(load_ruleset(sources, Settings(), embedded=embedded))
-        for number in range(ROUNDS):  # the matchers build their automata on first sight
-            inspector.inspect_head(get(-number), 0.0)
-            inspector.inspect_body(*form(-number), 0.0)
-        gets = [get(number + 10_000) for number in range(ROUNDS)]
-        forms = [form(number + 10_000) for number in range(ROUNDS)]
-        inspector.inspect_head(gets[0], 0.0)
-        cost(f"{label}: GET seen before", lambda number: inspector.inspect_head(gets[0], 0.0))  # noqa: B023
-        cost(f"{label}: GET never seen", lambda number: inspector.inspect_head(gets[number], 0.0))  # noqa: B023
-        cost(f"{label}: form never seen", lambda number: inspector.inspect_body(*forms[number], 0.0))  # noqa: B023
+        began = time.thread_time()
+        inspector = Inspector(
+            load_ruleset(sources, Settings(), embedded=embedded), clock=time.monotonic, cpu=time.thread_time
+        )
+        inspector.prepare()
+        print(f"{label}: load {time.thread_time() - began:.2f} s")
+        _measure(label, inspector)
     with tempfile.TemporaryDirectory() as folder:
         engine = Path(folder) / "engine.conf"
         engine.write_text(
@@ -120,6 +200,39 @@ def main(directory: Path) -> None:
             raise SystemExit(f"no libmodsecurity here: {error}") from None
         cost("libmodsecurity: GET", lambda number: other.inspect(get(number), b""), 100)
         cost("libmodsecurity: form", lambda number: other.inspect(*form(number)), 100)
+        cost("libmodsecurity: 4 kB of JSON", lambda number: other.inspect(*message(number)), 40)
+
+
+def _measure(label: str, inspector: Inspector) -> None:
+    def head(request: WafRequest) -> None:
+        inspector.inspect_head(request, 0.0)
+
+    def body(posted: tuple[WafRequest, bytes]) -> None:
+        inspector.inspect_body(*posted, 0.0)
+
+    for number in range(ROUNDS):  # the matchers build their automata on first sight
+        head(get(-number))
+        body(form(-number))
+    for number in range(20):
+        head(stranger(-number))
+        body(message(-number))
+        body(hostile(-number))
+    gc.collect()
+    gc.freeze()  # as a worker does
+    seen = get(10_000)
+    head(seen)
+    cost(f"{label}: GET seen before", lambda number: head(seen))
+    for name, make, rounds in (("new query and cookie", get, ROUNDS), ("every line new", stranger, ROUNDS)):
+        heads = [make(number + 20_000) for number in range(rounds)]
+        cost(f"{label}: GET, {name}", lambda number: head(heads[number]), rounds)  # noqa: B023
+    for what, post, rounds in (
+        ("form", form, ROUNDS),
+        ("4 kB of JSON", message, 100),
+        ("8 kB of pieces of attacks", hostile, 40),
+        ("8 kB of attacks as arguments", many, 40),
+    ):
+        bodies = [post(number + 20_000) for number in range(rounds)]
+        cost(f"{label}: {what}, never seen", lambda number: body(bodies[number]), rounds)  # noqa: B023
 
 
 if __name__ == "__main__":

@@ -48,19 +48,23 @@ class Stages:
         log: Log,
         under_way: Callable[[], int] = lambda: 0,
         revalidate: Callable[[Request, Flight], None] | None = None,
+        *,
+        hurried: bool = False,
     ) -> None:
-        """`under_way`: how many requests are at the services now; `revalidate`: see `Cache`.
+        """`under_way`: how many requests are at the services now; `revalidate`: see `Cache`; `hurried`: see
+        `Waf`.
 
         Raises an `EdgeError` that names what is unusable.
         """
         self._run_dir = run_dir
+        self._hurried = hurried
         self._log = log
         self._config = config
         self.normalise = Normalise()
         self.route = RouteStage(config.route)
         self.caller = Callers()
         self.asks_callers = are_asked(config.route)  # for a client certificate, in the handshake
-        self.waf = Waf(config.waf, _inspector(config.waf))
+        self.waf = Waf(config.waf, _inspector(config.waf), hurried=hurried)
         self.auth = Auth(config.auth, session_keys(run_dir))
         for jti, until_unix in read_revoked(run_dir, time.time()).items():
             self.auth.revoke(jti, until_unix)
@@ -75,7 +79,7 @@ class Stages:
         """Serve under `config` from the next request on.  Raises an `EdgeError`; the old one then stays."""
         waf = self.waf
         if config.waf != self._config.waf:
-            waf = Waf(config.waf, _inspector(config.waf))
+            waf = Waf(config.waf, _inspector(config.waf), hurried=self._hurried)
         self.auth.reload(config.auth, session_keys(self._run_dir))
         self.route.reload(config.route)
         self.caller.reload()
@@ -166,6 +170,7 @@ def _new_inspector(config: WafConfig) -> Inspector:
     # In the end the budget counts what the inspection used, not what others took from it: on a busy
     # machine a wall clock would refuse honest requests because the scheduler was elsewhere.
     inspector = Inspector(rules, clock=time.monotonic, cpu=time.thread_time)
+    inspector.prepare()
     for head, body in warm_up_requests():
         # Matchers compile and build their automata at first sight of a kind of text;
         # the first phone of the day must not pay for that, or be over its budget.

@@ -11,8 +11,10 @@ import random
 import socket
 import ssl
 import struct
+import sys
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import trio
@@ -42,6 +44,7 @@ from edge.l7.request import Request
 from edge.l7.revalidate import revalidate
 from edge.l7.stage_counts import StageCounts
 from edge.l7.stages.caller import are_asked
+from edge.l7.stages.waf import BUSY, DearHead
 from edge.l7.tls import Certificates, Tls
 from edge.l7.transport import IDLE, TLS_READ_BYTES, TUNNEL, Transport
 from edge.l7.upstream.affinity import CookieAffinity
@@ -49,6 +52,7 @@ from edge.l7.upstream.checks import run_checks
 from edge.l7.upstream.cluster import Cluster
 from edge.l7.upstream.pool import Way
 from edge.l7.verdict import Answer
+from edge.l7.waf.matcher import TooDear
 
 # Deadlines are in seconds; a quarter of one is precise enough, and a walk is one comparison a connection.
 WALK_S: Final = 0.25
@@ -58,10 +62,13 @@ SLOW_LOOK_S: Final = 1.0
 # bound is megabytes: 300 slow readers had us encrypt 480 MB that nobody read.
 UNSENT_BYTES_MAX: Final = 128 * 1024
 # A thread costs about 100 us and gives RE2, which lets go of the interpreter, the other core.  Ordinary forms
-# and messages are shorter than this; 1 kB of pieces of attacks already takes 15 ms.
-INLINE_BODY_BYTES_MAX: Final = 1024
+# and messages are inspected in less than that many microseconds; reading a longer body takes milliseconds.
+INLINE_BODY_BYTES_MAX: Final = 16 * 1024
 # At a budget of 25 ms each, the last of these waits 1.6 s; more would wait for nothing.
-LONG_BODIES_WAITING_MAX: Final = 64
+DEAR_INSPECTIONS_WAITING_MAX: Final = 64
+# How long the thread that inspects may keep the interpreter when the loop wants it.  The loop lets go of it
+# at each system call, so with Python's own 5 ms it was late by several times that.
+SWITCH_INTERVAL_S: Final = 0.0005
 # In a drain, a phone that keeps quiet for this share of it is taken to be away.
 QUIET_SHARE: Final = 0.7
 # struct tcp_info of linux/tcp.h up to tcpi_rtt, which counts microseconds.
@@ -98,6 +105,7 @@ class Worker:
             process.log,
             lambda: self.forwarder.under_way,
             self._revalidate_later,
+            hurried=True,
         )
         self.certificates.ask_callers(self.stages.asks_callers)
         self.pipeline = self.stages.pipeline
@@ -118,8 +126,8 @@ class Worker:
         self._looked_at = 0.0
         self.unix_offset = 0.0
         # One at a time: the inspector's memory then meets one thread beside the loop's, and whoever
-        # sends long bodies waits for others of his kind and not everybody for him.
-        self._long_bodies = trio.CapacityLimiter(1)
+        # sends what is dear waits for others of his kind and not everybody for him.
+        self._dear_inspections = trio.CapacityLimiter(1)
         self._waits: dict[int, trio.Event] = {}
         self._nursery: trio.Nursery | None = None
         self._set_targets(self.config)
@@ -136,6 +144,7 @@ class Worker:
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 20)
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
@@ -313,25 +322,28 @@ class Worker:
         return self.stages.waf.bytes_wanted(request)
 
     async def judge_body(self, request: Request) -> Answer | None:
-        """The stages' verdict on `request.body_prefix`; a long one is looked at in another thread."""
+        """The stages' verdict on `request.body_prefix`; one that takes long is found in another thread."""
         waf = self.stages.waf
         if len(request.body_prefix) <= INLINE_BODY_BYTES_MAX:
-            return waf.judge_body(request, time.monotonic(), time.time())
-        if self._long_bodies.statistics().tasks_waiting >= LONG_BODIES_WAITING_MAX:
-            return Answer(
-                status=503,
-                reason="SHED",
-                detail="The edge is busy.",
-                why=f"{LONG_BODIES_WAITING_MAX} long bodies wait for the firewall already",
-                retry_after_s=2.0,
-            )
+            with suppress(TooDear):
+                verdict = waf.inspect_body(request, time.time(), hurried=True)
+                return waf.answer_body(request, verdict, time.monotonic(), time.time())
+        if self._is_busy():
+            return BUSY
         verdict = await trio.to_thread.run_sync(
-            waf.inspect_body, request, time.time(), limiter=self._long_bodies
+            waf.inspect_body, request, time.time(), limiter=self._dear_inspections
         )
         return waf.answer_body(request, verdict, time.monotonic(), time.time())
 
+    def _is_busy(self) -> bool:
+        return self._dear_inspections.statistics().tasks_waiting >= DEAR_INSPECTIONS_WAITING_MAX
+
     async def wait_for(self, token: object, timeout_s: float) -> None:
-        """Until `token` is released, but no longer than `timeout_s`."""
+        """Until `token` is released, but no longer than `timeout_s`; a dear head is inspected meanwhile."""
+        if isinstance(token, DearHead):
+            if not self._is_busy():
+                await trio.to_thread.run_sync(token.inspect, limiter=self._dear_inspections)
+            return
         event = self._waits.setdefault(id(token), trio.Event())
         with trio.move_on_after(timeout_s):
             await event.wait()

@@ -5,6 +5,10 @@ and turns a verdict into an answer.  The head is judged in its place in the
 pipeline; a body is judged when its beginning is here and before any of it goes to
 a service.
 
+What takes longer than some milliseconds to inspect is not inspected here, where everybody
+waits, but by a worker that can do it in another thread: the stage then answers `Wait`,
+and is asked again when the verdict is there.
+
 Trace headers are left out of what is inspected when they have their proper form.
 They differ in each request, and with them the inspector's memory would never hit.
 
@@ -24,9 +28,10 @@ from typing import Any, Final
 from edge.common.config import WafConfig
 from edge.l7.request import Request
 from edge.l7.stages.offenders import Offenders
-from edge.l7.verdict import CONTINUE, Answer
+from edge.l7.verdict import CONTINUE, Answer, Verdict, Wait
 from edge.l7.waf.audit import audit_record
 from edge.l7.waf.inspector import Inspector
+from edge.l7.waf.matcher import TooDear
 from edge.l7.waf.request import PASS, WafRequest, WafVerdict
 
 _TRACE: Final = frozenset((b"traceparent", b"x-request-id"))
@@ -40,13 +45,39 @@ _MEDIA: Final = (
 # Records between two rounds of the walker, a quarter of a second.  An attack of more than 2,000 requests a
 # second is understood from these as well; the rest is counted.
 FOUND_MAX: Final = 512
+# Inspections wait for one another, `waf.budget-ms` each; whoever is still waiting then is refused.
+DEAR_WAIT_S: Final = 10.0
+
+BUSY: Final = Answer(
+    status=503,
+    reason="SHED",
+    detail="The edge is busy.",
+    why="too many long inspections wait for the firewall already",
+    retry_after_s=2.0,
+)
+
+
+class DearHead:
+    """A head that takes long to inspect.  Any thread may call `inspect`; then the stage is asked again."""
+
+    def __init__(self, inspector: Inspector, seen: WafRequest, unix_now: float) -> None:
+        self._inspector = inspector
+        self._seen = seen
+        self._unix_now = unix_now
+        self.verdict: WafVerdict | None = None
+
+    def inspect(self) -> None:
+        """Take the time it takes, within the budget."""
+        self.verdict = self._inspector.inspect_head_apart(self._seen, self._unix_now)
 
 
 class Waf:
     """The stage: lets pass or answers with what the rules say (403, 400, 413)."""
 
-    def __init__(self, config: WafConfig, inspector: Inspector) -> None:
+    def __init__(self, config: WafConfig, inspector: Inspector, *, hurried: bool = False) -> None:
+        """`hurried`: whoever asks can have dear heads inspected in another thread."""
         self._config = config
+        self._hurried = hurried
         self.inspector = inspector
         self._offenders = Offenders(config.ban_after, config.ban_s)
         self.bans: list[tuple[str, float]] = []  # source, seconds; taken and cleared by the worker
@@ -55,13 +86,24 @@ class Waf:
         self.found_lost = 0
         self._sampled: dict[str, float] = {}  # by route: what has been promised and not yet inspected
 
-    def __call__(self, request: Request, now: float, unix_now: float) -> Answer | None:
+    def __call__(self, request: Request, now: float, unix_now: float) -> Verdict:
         """Judge the head."""
         mode = self._mode(request)
         if mode == "off" or not self._is_sampled(request):
             return CONTINUE
         seen = _seen(request)
-        verdict = self.inspector.inspect_head(seen, unix_now)
+        dear = request.waf
+        if isinstance(dear, DearHead):
+            if dear.verdict is None:
+                return BUSY
+            verdict = dear.verdict
+            request.waf = None
+        else:
+            try:
+                verdict = self.inspector.inspect_head(seen, unix_now, hurried=self._hurried)
+            except TooDear:
+                request.waf = dear = DearHead(self.inspector, seen, unix_now)
+                return Wait(dear, DEAR_WAIT_S, "the head takes long to inspect")
         return CONTINUE if verdict is PASS else self._answer(request, seen, verdict, mode, now, unix_now)
 
     def bytes_wanted(self, request: Request) -> int:
@@ -77,9 +119,10 @@ class Waf:
         """Judge head and `request.body_prefix` together."""
         return self.answer_body(request, self.inspect_body(request, unix_now), now, unix_now)
 
-    def inspect_body(self, request: Request, unix_now: float) -> WafVerdict:
-        """What the rules say about `request.body_prefix`.  Any thread may ask."""
-        return self.inspector.inspect_body(_seen(request), request.body_prefix, unix_now)
+    def inspect_body(self, request: Request, unix_now: float, *, hurried: bool = False) -> WafVerdict:
+        """What the rules say about `request.body_prefix`.  Any thread may ask.  `hurried`: raise `TooDear`
+        rather than take long."""
+        return self.inspector.inspect_body(_seen(request), request.body_prefix, unix_now, hurried=hurried)
 
     def answer_body(
         self, request: Request, verdict: WafVerdict, now: float, unix_now: float

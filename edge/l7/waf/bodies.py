@@ -78,7 +78,9 @@ def urlencoded(text: bytes) -> Items:
         if not pair:
             continue
         name, _, value = pair.partition(b"=")
-        out.append((url_decode(name), url_decode(value)) if encoded else (name, value))
+        if encoded and (b"%" in pair or b"+" in pair):
+            name, value = url_decode(name), url_decode(value)
+        out.append((name, value))
     return out
 
 
@@ -116,46 +118,59 @@ def _json(body: bytes) -> Body:
     except (ValueError, RecursionError) as error:
         return Body(arguments=[(b"json", body)], error=f"JSON that cannot be read: {error}")
     out = Body()
-    stack: list[tuple[bytes, object]] = [(b"json", value)]
-    while stack:
-        name, item = stack.pop()
-        if isinstance(item, dict):
-            stack.extend((name + b"." + _utf8(key), member) for key, member in reversed(item.items()))
-        elif isinstance(item, list):
-            stack.extend((name + b".%d" % index, member) for index, member in reversed(list(enumerate(item))))
-        else:
-            out.arguments.append((name, _scalar(item)))
-            if len(out.arguments) > ARGUMENTS_MAX:
-                out.arguments.append((b"json", body))
-                out.error = f"more than {ARGUMENTS_MAX} values in JSON"
-                break
+    try:
+        _flatten(b"json", value, out.arguments)
+    except _TooMany:
+        out.arguments.append((b"json", body))
+        out.error = f"more than {ARGUMENTS_MAX} values in JSON"
     return out
 
 
+class _TooMany(Exception):
+    """More values than anybody needs."""
+
+
+def _flatten(name: bytes, item: object, arguments: Items) -> None:
+    # Strings, which most values are, are dealt with in the loops: a call each would double the time.
+    if isinstance(item, dict):
+        for key, member in item.items():
+            inner = b"%b.%b" % (name, key.encode("utf-8", "surrogatepass"))
+            if type(member) is str:
+                arguments.append((inner, member.encode("utf-8", "surrogatepass")))
+            else:
+                _flatten(inner, member, arguments)
+    elif isinstance(item, list):
+        for index, member in enumerate(item):
+            _flatten(b"%b.%d" % (name, index), member, arguments)
+    elif isinstance(item, str):
+        arguments.append((name, item.encode("utf-8", "surrogatepass")))
+    else:
+        arguments.append((name, b"true" if item is True else b"false" if item is False else b""))
+    if len(arguments) > ARGUMENTS_MAX:
+        raise _TooMany
+
+
 def _depth(body: bytes) -> int:
+    if body.count(b"[") + body.count(b"{") <= DEPTH_MAX:
+        return 0  # not deep, however they are nested
     deepest = level = 0
-    for found in _BRACKETS.finditer(body):
-        byte = found[0]
+    for byte in _STRING.sub(b"", body).translate(None, _NO_BRACKETS):
         if byte in b"[{":
             level += 1
             deepest = max(deepest, level)
-        elif byte in b"]}":
+        else:
             level -= 1
     return deepest
 
 
-# Strings are skipped as a whole, so that brackets in them do not count.
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\[\s\S])*"|[\[\]{}]')
+# Strings are skipped as a whole, so that brackets in them do not count.  One that does not end reaches to the
+# end of the text: were that no match, each later quote would be tried as a beginning, in quadratic time.
+_STRING = re.compile(rb'"(?:[^"\\]|\\[\s\S])*"?')
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
-
-
-def _scalar(item: object) -> bytes:
-    if isinstance(item, str):
-        return _utf8(item)
-    return {True: b"true", False: b"false", None: b""}.get(item, b"")  # type: ignore[call-overload,no-any-return]
 
 
 # -- XML ----------------------------------------------------------------------

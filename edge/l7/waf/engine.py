@@ -12,7 +12,8 @@ from functools import lru_cache
 
 from edge.l7.waf.compiled import CompiledLink, Found, Step, excludes
 from edge.l7.waf.expand import expand
-from edge.l7.waf.form import Control, Rule, Selector, SetVar
+from edge.l7.waf.form import Control, Phase, Rule, Selector, SetVar
+from edge.l7.waf.matcher import Watch
 from edge.l7.waf.operators import number
 from edge.l7.waf.request import FRAGMENT_BYTES_MAX, Match
 from edge.l7.waf.seclang import parse_target
@@ -32,17 +33,23 @@ class Run:
     __slots__ = (
         "allowed",
         "blocked_by",
+        "budget_s",
         "dirty",
         "engine_off",
         "excluded",
         "found",
-        "late",
+        "hostile",
+        "hurried",
         "over_budget",
         "points",
+        "possible",
+        "quiet_phases",
         "removed",
         "removed_targets",
         "stop_on_block",
+        "suspects",
         "transaction",
+        "watch",
     )
 
     def __init__(self, transaction: Transaction, stop_on_block: bool) -> None:
@@ -56,9 +63,18 @@ class Run:
         # A rule has changed variables that others read, so nothing known in advance about them holds any
         # more.
         self.dirty = False
-        # Says whether the time for this inspection is used up.
-        self.late: Callable[[], bool] | None = None
+        self.budget_s = 0.0  # with a watch: the time that this inspection may take
         self.over_budget = False
+        # What the program found out before it walks: which rules may match in which values (None: not asked
+        # yet), and phases whose rules about headers have nothing to say.  `hostile`: text that is dear to
+        # search.
+        self.possible: dict[tuple[Phase, int], set[bytes]] | None = None
+        self.suspects: dict[Step, set[bytes]] = {}
+        self.quiet_phases: frozenset[int] = frozenset()
+        # `hurried`: rather give up than take long.
+        self.hostile = False
+        self.hurried = False
+        self.watch: Watch | None = None
         self.removed: list[Selector] = []
         self.removed_targets: list[tuple[Selector, Away]] = []
         self.excluded: list[int] = []
@@ -72,6 +88,10 @@ class Run:
             or self.over_budget
             or (self.stop_on_block and self.blocked_by is not None)
         )
+
+    def is_late(self) -> bool:
+        """Whether the time for this inspection is used up."""
+        return self.watch is not None and self.watch.used_up(self.budget_s)
 
     def is_removed(self, step: Step) -> bool:
         """Whether a `ctl` or an exclusion switched this rule off for this request."""
@@ -89,12 +109,14 @@ def walk(steps: Iterable[tuple[int, Step]], run: Run) -> int:
     for position, step in steps:
         if position < skip_to:
             continue
-        if run.late is not None and run.late():
-            run.over_budget = True
-            return -1
         if not run.dirty:
             transaction.tx = step.snapshot
             transaction.tx_shared = True
+        if step.asks_first and step.links[0].is_silent(transaction):
+            continue
+        if run.is_late():
+            run.over_budget = True
+            return -1
         if run.removed and run.is_removed(step):
             run.excluded.append(step.rule.id)
             continue
@@ -119,7 +141,12 @@ def evaluate(step: Step, run: Run) -> bool:
     for link in step.links:
         last: Found | None = None
         matched_all: list[tuple[bytes, bytes]] = []
-        for found in link.matches(transaction, away if link is step.links[0] else None):
+        found_in = (
+            link.matches(transaction, away, run.suspects.get(step))
+            if link is step.links[0]
+            else link.matches(transaction)
+        )
+        for found in found_in:
             last = found
             # Variables of the engine's own explain nothing; the value from the request does.
             if first is None or (first[0] == "TX" and found[0] not in {"TX", ""}):

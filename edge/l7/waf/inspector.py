@@ -8,10 +8,12 @@ nothing of the old one's memory can be wrong then."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from itertools import chain
 
 from edge.l7.waf.compiled import excludes
 from edge.l7.waf.engine import Run
 from edge.l7.waf.form import Exclusion
+from edge.l7.waf.matcher import Watch
 from edge.l7.waf.native import DETECTION_SCORE, SCORE
 from edge.l7.waf.operators import number
 from edge.l7.waf.program import FastProgram, NaiveProgram
@@ -75,11 +77,20 @@ class Inspector:
         """How many heads are remembered."""
         return len(self._memo) if self._memo is not None else 0
 
-    def inspect_head(self, head: WafRequest, now: float) -> WafVerdict:
-        """The verdict on a request without a body.  `now` is Unix time: exclusions expire by it."""
+    def prepare(self) -> None:
+        """Build all matchers now rather than for the first phones that need them."""
+        if isinstance(self._program, FastProgram):
+            self._program.prepare()
+
+    def inspect_head(self, head: WafRequest, now: float, *, hurried: bool = False) -> WafVerdict:
+        """The verdict on a request without a body.  `now` is Unix time: exclusions expire by it.
+
+        `hurried`: raise `TooDear` rather than take more than some milliseconds, as hostile text may.  Then
+        ask `inspect_head_apart` in another thread.
+        """
         memo = self._memo
         if memo is None:
-            return self._inspect(head, None, now)
+            return self._inspect(head, None, now, hurried=hurried)
         if self._next_expiry and now >= self._next_expiry:
             self._forget(now)
         key = (
@@ -95,10 +106,8 @@ class Inspector:
             memo.move_to_end(key)
             return known[0]
         self.memo_misses += 1
-        verdict = self._inspect(head, None, now)
-        size = (
-            MEMO_ENTRY_BYTES + len(head.target) + sum(len(name) + len(value) for name, value in head.headers)
-        )
+        verdict = self._inspect(head, None, now, hurried=hurried)
+        size = MEMO_ENTRY_BYTES + len(head.target) + sum(map(len, chain.from_iterable(head.headers)))
         if size <= MEMO_BYTES_MAX // 64 and not verdict.over_budget:
             memo[key] = (verdict, size)
             self._memo_bytes += size
@@ -106,8 +115,13 @@ class Inspector:
                 self._memo_bytes -= memo.popitem(last=False)[1][1]
         return verdict
 
-    def inspect_body(self, head: WafRequest, body: bytes, now: float) -> WafVerdict:
-        """The verdict on a whole request.  A body over the limit is refused, not read in part."""
+    def inspect_head_apart(self, head: WafRequest, now: float) -> WafVerdict:
+        """As `inspect_head`, but any thread may ask: the memo is for one."""
+        return self._inspect(head, None, now, hurried=False)
+
+    def inspect_body(self, head: WafRequest, body: bytes, now: float, *, hurried: bool = False) -> WafVerdict:
+        """The verdict on a whole request; any thread may ask.  A body over the limit is refused, not read in
+        part.  `hurried`: see `inspect_head`."""
         if len(body) > self._settings.body_bytes_max:
             limit = self._settings.body_bytes_max
             match = _own(
@@ -118,7 +132,7 @@ class Inspector:
             return WafVerdict(
                 self._action(), 413, threshold=self._settings.threshold, matches=(match,), inspected_bytes=0
             )
-        return self._inspect(head, body, now)
+        return self._inspect(head, body, now, hurried=hurried)
 
     def inspect_answer(self, head: WafRequest, answer: WafResponse, now: float) -> WafVerdict:
         """The verdict on an answer (phases 3 and 4), for rule sets that look for leaks."""
@@ -131,8 +145,9 @@ class Inspector:
 
     # -- one inspection ---------------------------------------------------------
 
-    def _inspect(self, head: WafRequest, body: bytes | None, now: float) -> WafVerdict:
+    def _inspect(self, head: WafRequest, body: bytes | None, now: float, *, hurried: bool) -> WafVerdict:
         run = self._begin(head, body, now)
+        run.hurried = hurried
         transaction, program = run.transaction, self._program
         program.phase(1, run)
         if not run.over:
@@ -147,7 +162,7 @@ class Inspector:
     def _begin(self, head: WafRequest, body: bytes | None, now: float) -> Run:
         run = Run(Transaction(head, body), self._settings.blocks)
         if self._clock is not None:
-            run.late = _deadline(self._clock, self._cpu, self._settings.budget_s)
+            run.watch, run.budget_s = Watch(self._clock, self._cpu), self._settings.budget_s
         for exclusion, targets in self._exclusions:
             if applies(exclusion, run.transaction, now):
                 if not targets:
@@ -221,20 +236,6 @@ def applies(exclusion: Exclusion, transaction: Transaction, now: float) -> bool:
         hosts = transaction.header(b"host")
         return bool(hosts) and hosts[0].partition(b":")[0].lower() == exclusion.host.encode()
     return True
-
-
-def _deadline(
-    clock: Callable[[], float], cpu: Callable[[], float] | None, budget_s: float
-) -> Callable[[], bool]:
-    end = clock() + budget_s
-    # A thread's own clock is a system call (2.4 us beside 0.3 us for the other, measured): read once here,
-    # and then only when the other clock says that it is late.
-    own_end = cpu() + budget_s if cpu is not None else 0.0
-
-    def late() -> bool:
-        return clock() > end and (cpu is None or cpu() > own_end)
-
-    return late
 
 
 def _families(matches: tuple[Match, ...]) -> tuple[tuple[str, int], ...]:

@@ -124,6 +124,11 @@ class Pattern:
         found: list[tuple[int, int]] = self._match(_UNANCHORED, text, 0, len(text))
         return None if found[0][0] < 0 else found
 
+    def span(self, text: bytes, start: int, end: int) -> tuple[int, int] | None:
+        """Start and end of the leftmost match in `text[start:end]`, as places in `text`."""
+        found = self._match(_UNANCHORED, text, start, end)[0]
+        return None if found[0] < 0 else found
+
     def found(self, text: bytes) -> bool:
         """Whether the pattern matches anywhere."""
         return bool(self._match(_UNANCHORED, text, 0, len(text))[0][0] >= 0)

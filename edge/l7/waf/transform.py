@@ -5,9 +5,6 @@ transformation maps bytes to bytes and never fails: what it cannot decode stays 
 corner cases are ModSecurity's (its Reference Manual, "Transformation functions"), because rules are written
 against exactly those.
 
-Each entry also names its *triggers*: a character class without which the transformation changes nothing.
-The prefilter asks that first, because on most requests nothing needs decoding at all.
-
 Every pattern in this module is our own, and linear: character classes and bounded repeats, never nested.
 """
 
@@ -19,9 +16,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 Transform = Callable[[bytes], bytes]
-
-# What isspace() calls blank in the C locale, and the no-break space of Latin-1, which ModSecurity adds.
-_BLANKS = rb"\t\n\x0b\x0c\r \xa0"
 
 
 def _unicode_low_byte(hex4: bytes) -> int:
@@ -219,12 +213,20 @@ def remove_whitespace(text: bytes) -> bytes:
     return text.translate(None, b"\t\n\x0b\x0c\r \xa0")
 
 
-_BLANK_RUN = re.compile(b"[" + _BLANKS + b"]+")
+def _one_blank(text: bytes) -> bytes:
+    # Each pass halves the runs.  A pattern takes ten times as long on text with few blanks, which most is.
+    while b"  " in text:
+        text = text.replace(b"  ", b" ")
+    return text
+
+
+# What isspace() calls blank in the C locale, and the no-break space of Latin-1, which ModSecurity adds.
+_TO_BLANK = bytes.maketrans(b"\t\n\x0b\x0c\r\xa0", b" " * 6)
 
 
 def compress_whitespace(text: bytes) -> bytes:
     """A run of blanks becomes one blank."""
-    return _BLANK_RUN.sub(b" ", text)
+    return _one_blank(text.translate(_TO_BLANK))
 
 
 def replace_comments(text: bytes) -> bytes:
@@ -268,6 +270,8 @@ _COMMENT_CHARS = re.compile(rb"/\*|\*/|<!--|-->|--|#")
 
 def remove_comments_char(text: bytes) -> bytes:
     """The signs that open and close comments vanish; what is between them stays."""
+    if b"--" not in text and b"#" not in text and b"*" not in text:
+        return text
     return _COMMENT_CHARS.sub(b"", text)
 
 
@@ -300,22 +304,22 @@ def normalize_path_win(text: bytes) -> bytes:
     return normalize_path(text.replace(b"\\", b"/"))
 
 
-_CMD_BLANK = re.compile(rb"[\s,;]+")
+_UPPER, _LOWER = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"abcdefghijklmnopqrstuvwxyz"
+_CMD = bytes.maketrans(b"\t\n\x0b\x0c\r,;" + _UPPER, b" " * 7 + _LOWER)
 
 
 def cmd_line(text: bytes) -> bytes:
     """What a shell would read: no quoting characters, one blank between words, none before `/` and `(`, lower
     case."""
-    text = text.translate(None, b"\\\"'^")
-    text = _CMD_BLANK.sub(b" ", text)
+    text = _one_blank(text.translate(_CMD, b"\\\"'^"))
     if b" /" in text or b" (" in text:
         text = text.replace(b" /", b"/").replace(b" (", b"(")
-    return text.lower()
+    return text
 
 
 _IFS = re.compile(rb"\$(?:\{IFS[^}]{0,40}\}|IFS)(?:\$?[0-9])?", re.IGNORECASE)
 _SHELL_VARIABLE = re.compile(rb"\$(?:[@*#?!$0-9\-]|\{[^}]{0,40}\}|[A-Za-z_][A-Za-z0-9_]{0,30})")
-_SHELL_BLANK = re.compile(rb"[ \t\x0b\x0c\r]+")
+_SHELL = bytes.maketrans(b"\t\x0b\x0c\r" + _UPPER, b" " * 4 + _LOWER)
 
 
 def shell_words(text: bytes) -> bytes:
@@ -329,8 +333,7 @@ def shell_words(text: bytes) -> bytes:
     if b"$" in text:
         text = _IFS.sub(b" ", text)
         text = _SHELL_VARIABLE.sub(b"", text)
-    text = text.translate(None, b"\\\"'^")
-    return _SHELL_BLANK.sub(b" ", text).lower()
+    return _one_blank(text.translate(_SHELL, b"\\\"'^"))
 
 
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*")
@@ -341,11 +344,8 @@ _NOT_BASE64 = bytes(
 
 def _base64(clean: bytes) -> bytes:
     # A single left-over letter carries six bits, which is no byte.
-    clean = clean[: len(clean) - 1] if len(clean) % 4 == 1 else clean
-    try:
-        return base64.b64decode(clean + b"=" * (-len(clean) % 4))
-    except binascii.Error:
-        return b""
+    over = len(clean) % 4
+    return binascii.a2b_base64(clean[:-1] if over == 1 else clean + b"==" if over else clean)
 
 
 def base64_decode(text: bytes) -> bytes:
@@ -356,7 +356,7 @@ def base64_decode(text: bytes) -> bytes:
 
 def base64_decode_ext(text: bytes) -> bytes:
     """Standard alphabet, foreign characters skipped."""
-    return _base64(text.split(b"=", 1)[0].translate(None, _NOT_BASE64))
+    return _base64(text.partition(b"=")[0].translate(None, _NOT_BASE64))
 
 
 def hex_decode(text: bytes) -> bytes:
@@ -379,53 +379,51 @@ def _same(text: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One transformation: the function, and the character class without which it is the identity (None:
-    unknown)."""
+    """One transformation."""
 
     name: str
     apply: Transform
-    triggers: bytes | None
 
 
 _STEPS = [
-    Step("none", _same, b""),
-    Step("lowercase", bytes.lower, b"A-Z"),
-    Step("uppercase", bytes.upper, b"a-z"),
-    Step("urlDecode", url_decode, b"%+"),
-    Step("urlDecodeUni", url_decode_uni, b"%+"),
-    Step("urlEncode", url_encode, None),
-    Step("htmlEntityDecode", html_entity_decode, b"&"),
-    Step("browserEntityDecode", browser_entity_decode, b"&"),
-    Step("jsDecode", js_decode, b"\\\\"),
-    Step("cssDecode", css_decode, b"\\\\"),
-    Step("escapeSeqDecode", escape_seq_decode, b"\\\\"),
-    Step("halfWidth", half_width, b"\xef"),
-    Step("utf8toUnicode", utf8_to_unicode, b"\\x80-\\xff"),
-    Step("removeNulls", remove_nulls, b"\\x00"),
-    Step("replaceNulls", replace_nulls, b"\\x00"),
-    Step("removeWhitespace", remove_whitespace, _BLANKS),
-    Step("compressWhitespace", compress_whitespace, _BLANKS),
-    Step("replaceComments", replace_comments, b"*"),
-    Step("removeComments", remove_comments, b"*#<-"),
-    Step("removeCommentsChar", remove_comments_char, b"*#\\-"),
-    Step("normalizePath", normalize_path, b"/."),
-    Step("normalisePath", normalize_path, b"/."),
-    Step("normalizePathWin", normalize_path_win, b"/.\\\\"),
-    Step("normalisePathWin", normalize_path_win, b"/.\\\\"),
-    Step("cmdLine", cmd_line, _BLANKS + b"A-Z\\\\\"'^,;"),
-    Step("shellWords", shell_words, b"A-Z$\\\\\"'^\t\x0b\x0c\r "),
-    Step("base64Decode", base64_decode, None),
-    Step("base64DecodeExt", base64_decode_ext, None),
-    Step("base64Encode", base64.b64encode, None),
-    Step("hexDecode", hex_decode, None),
-    Step("hexEncode", binascii.hexlify, None),
-    Step("sqlHexDecode", sql_hex_decode, b"xX"),
-    Step("sha1", lambda text: hashlib.sha1(text, usedforsecurity=False).digest(), None),
-    Step("md5", lambda text: hashlib.md5(text, usedforsecurity=False).digest(), None),
-    Step("length", lambda text: b"%d" % len(text), None),
-    Step("trim", lambda text: text.strip(b"\t\n\x0b\x0c\r "), _BLANKS),
-    Step("trimLeft", lambda text: text.lstrip(b"\t\n\x0b\x0c\r "), _BLANKS),
-    Step("trimRight", lambda text: text.rstrip(b"\t\n\x0b\x0c\r "), _BLANKS),
+    Step("none", _same),
+    Step("lowercase", bytes.lower),
+    Step("uppercase", bytes.upper),
+    Step("urlDecode", url_decode),
+    Step("urlDecodeUni", url_decode_uni),
+    Step("urlEncode", url_encode),
+    Step("htmlEntityDecode", html_entity_decode),
+    Step("browserEntityDecode", browser_entity_decode),
+    Step("jsDecode", js_decode),
+    Step("cssDecode", css_decode),
+    Step("escapeSeqDecode", escape_seq_decode),
+    Step("halfWidth", half_width),
+    Step("utf8toUnicode", utf8_to_unicode),
+    Step("removeNulls", remove_nulls),
+    Step("replaceNulls", replace_nulls),
+    Step("removeWhitespace", remove_whitespace),
+    Step("compressWhitespace", compress_whitespace),
+    Step("replaceComments", replace_comments),
+    Step("removeComments", remove_comments),
+    Step("removeCommentsChar", remove_comments_char),
+    Step("normalizePath", normalize_path),
+    Step("normalisePath", normalize_path),
+    Step("normalizePathWin", normalize_path_win),
+    Step("normalisePathWin", normalize_path_win),
+    Step("cmdLine", cmd_line),
+    Step("shellWords", shell_words),
+    Step("base64Decode", base64_decode),
+    Step("base64DecodeExt", base64_decode_ext),
+    Step("base64Encode", base64.b64encode),
+    Step("hexDecode", hex_decode),
+    Step("hexEncode", binascii.hexlify),
+    Step("sqlHexDecode", sql_hex_decode),
+    Step("sha1", lambda text: hashlib.sha1(text, usedforsecurity=False).digest()),
+    Step("md5", lambda text: hashlib.md5(text, usedforsecurity=False).digest()),
+    Step("length", lambda text: b"%d" % len(text)),
+    Step("trim", lambda text: text.strip(b"\t\n\x0b\x0c\r ")),
+    Step("trimLeft", lambda text: text.lstrip(b"\t\n\x0b\x0c\r ")),
+    Step("trimRight", lambda text: text.rstrip(b"\t\n\x0b\x0c\r ")),
 ]
 
 # By lower-case name, as rule files spell them in every way.
@@ -435,21 +433,11 @@ TRANSFORMS: dict[str, Step] = {step.name.lower(): step for step in _STEPS}
 class Pipeline:
     """A chain of transformations as one function.  Equal chains share one object (`pipeline_of`)."""
 
-    __slots__ = ("_functions", "_pick", "names")
+    __slots__ = ("_functions", "names")
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
-        steps = [TRANSFORMS[name] for name in names if name != "none"]
-        self._functions = tuple(step.apply for step in steps)
-        classes = [step.triggers for step in steps]
-        # None: some step may change any text, so there is nothing to ask first.
-        self._pick = (
-            None
-            if None in classes
-            else re.compile(b"[" + b"".join(c or b"" for c in classes) + b"]")
-            if steps
-            else None
-        )
+        self._functions = tuple(TRANSFORMS[name].apply for name in names if name != "none")
 
     def __call__(self, text: bytes) -> bytes:
         for function in self._functions:
@@ -464,13 +452,6 @@ class Pipeline:
             if after != out[-1]:
                 out.append(after)
         return out
-
-    def leaves_alone(self, joined: bytes) -> bool:
-        """Certainly the identity on every piece of `joined`.  May say False needlessly, never True
-        wrongly."""
-        if not self._functions:
-            return True
-        return self._pick is not None and self._pick.search(joined) is None
 
 
 _PIPELINES: dict[tuple[str, ...], Pipeline] = {}

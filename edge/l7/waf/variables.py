@@ -18,6 +18,9 @@ from edge.l7.waf.request import WafRequest, WafResponse
 # protocol; that part repeats from request to request and what was found out about it is remembered.
 Part = Literal["head", "line", "cookies", "body", "all", "tx", "answer"]
 
+# Keeping a shorter value costs more than making it again.
+MADE_BYTES_MIN = 64
+
 
 class Transaction:
     """One request (and perhaps its answer) under inspection."""
@@ -30,6 +33,7 @@ class Transaction:
         "_cookies",
         "_filename",
         "_headers_by_name",
+        "_made",
         "_path_query",
         "answer",
         "body",
@@ -56,6 +60,7 @@ class Transaction:
         self.force_body = False
         self.forced_processor: str | None = None
         self.unique_id = unique_id
+        self._made: dict[tuple[Callable[[bytes], bytes], bytes], bytes] = {}
         self._body: Body | None = None
         self._arguments: Items | None = None
         self._arguments_get: Items | None = None
@@ -71,6 +76,15 @@ class Transaction:
             self.tx = dict(self.tx)
             self.tx_shared = False
         return self.tx
+
+    def made(self, pipeline: Callable[[bytes], bytes], value: bytes) -> bytes:
+        """What `pipeline` makes of `value`; a long one is made once, for all rules that ask."""
+        if len(value) < MADE_BYTES_MIN:
+            return pipeline(value)
+        known = self._made.get((pipeline, value))
+        if known is None:
+            known = self._made[pipeline, value] = pipeline(value)
+        return known
 
     # -- the head -------------------------------------------------------------
 

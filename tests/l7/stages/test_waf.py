@@ -9,9 +9,10 @@ from edge.common.config import RouteConfig, WafConfig, WafMode
 from edge.common.trace import TraceContext
 from edge.l7.request import Request
 from edge.l7.stages.route_table import make_route
-from edge.l7.stages.waf import FOUND_MAX, Waf
-from edge.l7.verdict import Answer
+from edge.l7.stages.waf import BUSY, FOUND_MAX, DearHead, Waf
+from edge.l7.verdict import Answer, Wait
 from edge.l7.waf.inspector import Inspector
+from edge.l7.waf.matcher import TooDear
 from edge.l7.waf.request import PASS, Match, WafRequest, WafVerdict
 
 FOUND = WafVerdict(
@@ -33,19 +34,24 @@ class Finds:
         self.shown: list[tuple[WafRequest, bytes]] = []
         self.verdict: WafVerdict | None = None  # said instead, whatever is shown
 
-    def inspect_head(self, head: WafRequest, now: float) -> WafVerdict:
+    def inspect_head(self, head: WafRequest, now: float, *, hurried: bool = False) -> WafVerdict:
+        return self.inspect_body(head, b"", now, hurried=hurried)
+
+    def inspect_head_apart(self, head: WafRequest, now: float) -> WafVerdict:
         return self.inspect_body(head, b"", now)
 
-    def inspect_body(self, head: WafRequest, body: bytes, now: float) -> WafVerdict:
+    def inspect_body(self, head: WafRequest, body: bytes, now: float, *, hurried: bool = False) -> WafVerdict:
+        if hurried and b"dear" in head.target:
+            raise TooDear
         self.shown.append((head, body))
         if self.verdict is not None:
             return self.verdict
         return FOUND if b"<script" in head.target + body else PASS
 
 
-def stage(mode: WafMode = "block", ban_after: int = 3) -> tuple[Waf, Finds]:
+def stage(mode: WafMode = "block", ban_after: int = 3, *, hurried: bool = False) -> tuple[Waf, Finds]:
     finds = Finds()
-    return Waf(WafConfig(mode=mode, ban_after=ban_after), cast(Inspector, finds)), finds
+    return Waf(WafConfig(mode=mode, ban_after=ban_after), cast(Inspector, finds), hurried=hurried), finds
 
 
 def request(
@@ -227,3 +233,33 @@ def test_a_flood_of_attacks_does_not_fill_our_memory() -> None:
         waf(request(), 0.0, 0.0)
 
     assert (len(waf.take_found()), waf.found_lost) == (FOUND_MAX, 5)
+
+
+def test_a_head_that_takes_long_is_inspected_elsewhere() -> None:
+    """Everybody on this worker would wait for it."""
+    waf, _ = stage(hurried=True)
+    asked = request(b"/dear?q=<script>")
+
+    first = waf(asked, 0.0, 0.0)
+    assert isinstance(first, Wait) and isinstance(first.token, DearHead)
+    first.token.inspect()
+    second = waf(asked, 0.0, 0.0)
+
+    assert isinstance(second, Answer) and second.status == 403
+
+
+def test_a_head_that_nobody_had_time_for_does_not_pass() -> None:
+    """An attacker who keeps the firewall busy must not get past it by that."""
+    waf, finds = stage(hurried=True)
+    asked = request(b"/dear")
+
+    assert isinstance(waf(asked, 0.0, 0.0), Wait)
+    assert waf(asked, 0.0, 0.0) is BUSY
+    assert not finds.shown
+
+
+def test_who_has_no_other_thread_waits_for_the_verdict() -> None:
+    """`edge explain` asks the stages themselves."""
+    waf, _ = stage()
+
+    assert waf(request(b"/dear"), 0.0, 0.0) is None

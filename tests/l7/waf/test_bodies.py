@@ -117,3 +117,20 @@ def test_no_body_makes_a_reader_fail(processor: str, body: bytes) -> None:
     """An exception here would be a request without a verdict."""
     read_body(processor, FORM, b"--XX" + body)
     read_body(processor, FORM, body)
+
+
+def test_a_string_without_an_end_is_read_once() -> None:
+    """Looked for again from each of its quotes, 128 kB of them would hold the interpreter for a minute."""
+    body = b"[" * 65 + b'"' + b'\\"' * 60_000
+
+    assert read_body("JSON", b"application/json", body).error
+
+
+def test_json_values_come_in_the_order_in_which_they_stand() -> None:
+    """Named by their path, as rules and exclusions spell them."""
+    body = b'{"a": [1, {"b": "x"}, "y", true, null], "c": {"d": 2.50}, "e": "z"}'
+
+    assert read_body("JSON", b"application/json", body).arguments == [
+        (b"json.a.0", b"1"), (b"json.a.1.b", b"x"), (b"json.a.2", b"y"), (b"json.a.3", b"true"),
+        (b"json.a.4", b""), (b"json.c.d", b"2.50"), (b"json.e", b"z"),
+    ]  # fmt: skip

@@ -1,7 +1,11 @@
 """The keeper: memory, bodies, modes and the budget."""
 
+import pytest
+
 from edge.l7.waf.form import Selector
 from edge.l7.waf.inspector import BODY_UNREADABLE, OVER_BUDGET, Inspector
+from edge.l7.waf.load import load_ruleset
+from edge.l7.waf.matcher import TooDear
 from edge.l7.waf.request import PASS, WafResponse
 from edge.l7.waf.ruleset import Settings, selects
 from edge.l7.waf.warm_up import warm_up_requests
@@ -138,3 +142,38 @@ def test_a_selector_means_ids_and_tags() -> None:
     assert selects(Selector(ranges=((101000, 101999),)), rule)
     assert selects(Selector(tag=b"attack-sqli"), rule)
     assert not selects(Selector(ranges=((1, 2),), tag=b"attack-xss"), rule)
+
+
+class Ticks:
+    """Time goes by whenever somebody looks."""
+
+    def __init__(self, per_look_s: float) -> None:
+        self.now, self.per_look_s = 0.0, per_look_s
+
+    def __call__(self) -> float:
+        self.now += self.per_look_s
+        return self.now
+
+
+def test_in_a_hurry_what_is_dear_is_given_up_and_not_remembered() -> None:
+    """The loop must not wait; another thread takes the time, and comes to the verdict of a slow machine."""
+    inspector = Inspector(native(EVIL), clock=Ticks(0.002))
+    head = get(b"/?q=evil")
+
+    with pytest.raises(TooDear):
+        inspector.inspect_head(head, 0.0, hurried=True)
+
+    assert inspector.memo_entries == 0
+    assert inspector.inspect_head_apart(head, 0.0).matches[0].id == 7
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_both_ways_of_searching_come_to_one_verdict(slow: bool) -> None:
+    """Whether text is taken for hostile depends on the clock; what is found in it must not."""
+    inspector = Inspector(load_ruleset(settings=Settings(budget_s=1e9)), clock=Ticks(0.002 if slow else 0.0))
+    body = b"text=%27+or+1%3D1--&more=<script>alert(1)</script>&page=2"
+
+    verdict = inspector.inspect_body(post(body), body, 0.0)
+
+    expected = embedded_inspector().inspect_body(post(body), body, 0.0)
+    assert [match.id for match in verdict.matches] == [match.id for match in expected.matches]

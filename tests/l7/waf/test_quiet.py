@@ -3,7 +3,7 @@
 import pytest
 
 from edge.l7.waf.inspector import Inspector
-from edge.l7.waf.prefilter import Matcher
+from edge.l7.waf.matcher import Matcher, Watch
 from edge.l7.waf.quiet import BYTES_MAX, VALUE_BYTES_MAX, VALUES_MAX, Quiet
 from tests.l7.waf.samples import BROWSER, embedded, get
 
@@ -46,9 +46,9 @@ def test_the_firewall_searches_only_what_is_new_in_a_request(monkeypatch: pytest
     searched: list[int] = []
     match = Matcher.match
 
-    def counting(self: Matcher, text: bytes) -> list[int]:
+    def counting(self: Matcher, text: bytes, watch: Watch | None = None) -> list[int]:
         searched.append(len(text))
-        return match(self, text)
+        return match(self, text, watch)
 
     monkeypatch.setattr(Matcher, "match", counting)
 

@@ -1,0 +1,112 @@
+"""What have the rules to say about these headers?
+
+Headers, cookies aside, repeat from request to request: a phone sends the same ten lines each time, and a
+thousand phones of one make send the same nine.  So two things are remembered by exact bytes: which rules may
+match one line, and what holds for a whole block of them.
+
+State: `LINES_MAX` lines and `BLOCKS_MAX` blocks, the oldest forgotten first."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final
+
+from edge.l7.waf.compiled import Step
+from edge.l7.waf.engine import Run, evaluate
+from edge.l7.waf.form import Target
+from edge.l7.waf.matcher import Watch
+from edge.l7.waf.plan import COOKIE, PhasePlan, Plan
+from edge.l7.waf.prefilter import Spot
+from edge.l7.waf.request import Headers, WafRequest
+from edge.l7.waf.variables import Transaction
+
+LINES_MAX: Final = 8192
+LINE_BYTES_MAX: Final = 1024  # a longer line is not worth remembering
+BLOCKS_MAX: Final = 4096
+BLOCK_BYTES_MAX: Final = 4096
+
+_HEADERS: Final = frozenset(("REQUEST_HEADERS", "REQUEST_HEADERS_NAMES"))
+_COOKIE_NAME: Final = (COOKIE, b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block of headers.  `spots`: rules that may match in it; `quiet`: phases whose rules about headers
+    alone have nothing to say, as long as no other rule has."""
+
+    spots: frozenset[Spot]
+    quiet: frozenset[int]
+
+
+class HeaderMemory:
+    """Knows the headers of one rule set."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._lines: OrderedDict[tuple[bytes, bytes], frozenset[Spot]] = OrderedDict()
+        self._blocks: OrderedDict[tuple[Headers, str, str], Block] = OrderedDict()
+
+    def block(self, request: WafRequest, watch: Watch | None = None, *, hostile: bool = False) -> Block:
+        """What holds for the headers of `request`.  Raises `TooDear`."""
+        # The Cookie line goes with the content, which is new each time anyway; that there is one is a header.
+        lines = tuple([line if line[0] != COOKIE else _COOKIE_NAME for line in request.headers])
+        key = (lines, request.method, request.protocol)
+        known = self._blocks.get(key)
+        if known is None:
+            known = self._new_block(request, lines, watch, hostile)
+            if sum(len(name) + len(value) for name, value in lines) <= BLOCK_BYTES_MAX:
+                self._blocks[key] = known
+                if len(self._blocks) > BLOCKS_MAX:
+                    self._blocks.popitem(last=False)
+        return known
+
+    def _new_block(self, request: WafRequest, lines: Headers, watch: Watch | None, hostile: bool) -> Block:
+        spots: set[Spot] = set()
+        if self._plan.lines:
+            for line in lines:
+                known = self._lines.get(line)
+                spots |= self._new_line(line, watch, hostile) if known is None else known
+        transaction = Transaction(request)
+        quiet = frozenset(
+            number for number, planned in self._plan.phases.items() if _is_quiet(planned, transaction)
+        )
+        return Block(frozenset(spots), quiet)
+
+    def _new_line(self, line: tuple[bytes, bytes], watch: Watch | None, hostile: bool) -> frozenset[Spot]:
+        name, value = line
+        found = set(self._plan.lines.candidates((name,), watch, hostile=hostile))
+        if value:
+            found |= self._plan.lines.candidates((value,), watch, hostile=hostile).keys()
+        alone = Transaction(WafRequest("", "", b"", "", (line,)))
+        kept = frozenset(
+            spot
+            for spot in found
+            if _covers(self._plan.names_of[spot], name) and _says(self._plan.step(spot), alone)
+        )
+        if len(name) + len(value) <= LINE_BYTES_MAX:
+            self._lines[line] = kept
+            if len(self._lines) > LINES_MAX:
+                self._lines.popitem(last=False)
+        return kept
+
+
+def _is_quiet(planned: PhasePlan, transaction: Transaction) -> bool:
+    trial = Run(Transaction(transaction.request), stop_on_block=False)
+    for position in planned.header_only:
+        step = planned.folded.steps[position]
+        trial.transaction.tx = step.snapshot
+        trial.transaction.tx_shared = True
+        if step.links[0].is_silent(trial.transaction):
+            continue
+        if evaluate(step, trial) or trial.dirty:
+            return False
+    return True
+
+
+def _says(step: Step, transaction: Transaction) -> bool:
+    """Whether the first link of the rule matches something in a header.  Worth asking once: the line will
+    come again."""
+    return any(found[0] in _HEADERS for found in step.links[0].matches(transaction))
+
+
+def _covers(targets: tuple[Target, ...], name: bytes) -> bool:
+    return any(target.key is None or target.key == name for target in targets)

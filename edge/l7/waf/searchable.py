@@ -1,0 +1,115 @@
+r"""Which pattern finds every value that a rule's operator would match?
+
+The prefilter searches many values at once, joined by `SEPARATOR`, for many rules at once.  So each operator
+is expressed as a pattern for joined text: multi-line, `$` widened to stand before the separator.  Such a
+pattern may match where the operator does not (the rule is then evaluated in vain), never the other way round;
+where there is no good one the answer is None, and the rule is looked at on every request."""
+
+import re
+
+from edge.l7.waf.form import Link
+from edge.l7.waf.html_tokens import GATE as HTML_GATE
+from edge.l7.waf.operators import BAD_PERCENT, bytes_outside, pm_pattern, pm_phrases, quote
+from edge.l7.waf.regex import Pattern, compile_pattern, to_re2, tokens
+from edge.l7.waf.sql_tokens import GATE as SQL_GATE
+
+SEPARATOR = b"\x1e\n"
+
+
+def searchable(link: Link) -> Pattern | None:
+    """A pattern that matches wherever the link's operator does, for joined text; None when there is no good
+    one."""
+    operator = link.operator
+    if operator is None or operator.negated or any(target.count for target in link.targets):
+        return None
+    constant = operator.argument.constant
+    if constant is None:
+        return None
+    name = operator.name
+    pattern: bytes | None
+    if name == "rx":
+        pattern = to_re2(constant)
+    elif name == "pm":
+        phrases = pm_phrases(operator)
+        pattern = pm_pattern(phrases) if phrases else None
+    elif name in {"contains", "strmatch", "containsword"}:
+        pattern = quote(constant)
+    elif name == "streq":
+        pattern = b"^" + quote(constant) + b"$"
+    elif name == "beginswith":
+        pattern = b"^" + quote(constant)
+    elif name == "endswith":
+        pattern = quote(constant) + b"$"
+    elif name == "validatebyterange":
+        pattern = bytes_outside(constant)
+    elif name == "validateurlencoding":
+        pattern = BAD_PERCENT
+    elif name == "validateutf8encoding":
+        pattern = rb"[\x80-\xff]"
+    else:
+        pattern = {"detectsqli": SQL_GATE, "detectxss": HTML_GATE}.get(name)
+    if pattern is None or b"\\Q" in pattern or _NOT_MULTI_LINE.search(pattern):
+        return None
+    compiled = compile_pattern(multi_line(pattern))
+    # What finds something in nothing would name its rule on every request.
+    return None if compiled.found(b"") else compiled
+
+
+_NOT_MULTI_LINE = re.compile(rb"\(\?[a-zA-Z]*-[a-z]*m")
+
+
+def multi_line(pattern: bytes) -> bytes:
+    r"""The same pattern for joined text: `^` after a separator, `$` before one."""
+    out: list[bytes] = [b"(?m)"]
+    for piece, in_class in tokens(pattern):
+        if not in_class and piece in {b"$", b"\\z"}:
+            out.append(b"(?:\\x1e?$)")
+        elif not in_class and piece == b"\\A":
+            out.append(b"^")
+        else:
+            out.append(piece)
+    return b"".join(out)
+
+
+def crosses_lines(pattern: Pattern) -> bool:
+    """Whether the pattern finds the separator itself, like `[\\r\\n]`: then it has to be tried on text
+    without line ends."""
+    return pattern.found(b"a" + SEPARATOR + b"a")
+
+
+def anchored(link: Link) -> bool:
+    """Whether the link's own pattern asks for the ends of a value."""
+    operator = link.operator
+    constant = operator.argument.constant if operator is not None else None
+    if operator is None or constant is None or operator.name != "rx":
+        return operator is not None and operator.name in {
+            "streq",
+            "beginswith",
+            "endswith",
+            "validateurlencoding",
+        }
+    return any(
+        not inside and piece in {b"^", b"$", b"\\A", b"\\z", b"\\Z"} for piece, inside in tokens(constant)
+    )
+
+
+# Transformations that turn any text into something unlike it.  Their outcomes would only mislead other rules'
+# patterns.
+_EXOTIC = frozenset(
+    (
+        "base64decode",
+        "base64decodeext",
+        "base64encode",
+        "hexdecode",
+        "hexencode",
+        "sha1",
+        "md5",
+        "length",
+        "urlencode",
+    )
+)
+
+
+def is_exotic(link: Link) -> bool:
+    """Whether the rule should not share a matcher with others."""
+    return not _EXOTIC.isdisjoint(link.transforms)

@@ -1,0 +1,61 @@
+"""Many patterns in one text: two ways, one answer, and when to change from one to the other."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.l7.waf.matcher import SET_BYTES_MAX, SLOW_STEP_S, STEP_BYTES, Filter, Matcher, TooDear, Watch
+from tests.kit.effort import examples
+
+PIECES = [b"union select", b"<script", b"/etc", b"\x00", b"\xff", b"\xe9t\xe9", b"' or", b"\n", b" ", b"abc"]
+TEXT = st.lists(st.sampled_from(PIECES) | st.binary(max_size=6), max_size=8).map(b"".join)
+PATTERNS = [
+    rb"(?m)(?i)union\s+select", rb"(?m)<script", rb"(?m)^/etc", rb"(?m)[\x00\xff]", rb"(?m)\xe9t\xe9",
+    rb"(?m)'\s*or",
+]  # fmt: skip
+
+
+@settings(max_examples=examples(100), deadline=None)
+@given(TEXT, st.integers(0, 3 * STEP_BYTES))
+def test_the_filter_finds_what_the_set_finds(text: bytes, padding: int) -> None:
+    """RE2's tracker knows of sets that ran out of memory and found nothing; this would notice."""
+    text += b" " * padding
+
+    found = Matcher(PATTERNS).match(text, Watch(lambda: 0.0))
+
+    assert set(found) == set(Filter(PATTERNS).match(text)) == set(Matcher(PATTERNS).match(text))
+
+
+class Clock:
+    """Each look at it takes `per_look_s`."""
+
+    def __init__(self, per_look_s: float) -> None:
+        self.now = 0.0
+        self.per_look_s = per_look_s
+
+    def __call__(self) -> float:
+        self.now += self.per_look_s
+        return self.now
+
+
+def test_text_on_which_the_set_is_slow_is_given_up() -> None:
+    """Text in which each byte makes a new state would take a set 0.15 s for 8 kB."""
+    slow, quick = Watch(Clock(2 * SLOW_STEP_S)), Watch(Clock(SLOW_STEP_S / 2))
+
+    assert Matcher(PATTERNS).match(b"a" * 4000, quick) == []
+    with pytest.raises(TooDear):
+        Matcher(PATTERNS).match(b"a" * 4000, slow)
+
+
+def test_time_that_others_used_makes_no_text_slow() -> None:
+    """On a busy machine the scheduler is elsewhere for milliseconds at a time."""
+    watch = Watch(Clock(2 * SLOW_STEP_S), cpu=lambda: 0.0)
+
+    assert Matcher(PATTERNS).match(b"a" * 4000, watch) == []
+    assert not watch.used_up(0.001)
+
+
+def test_long_texts_are_for_the_filter() -> None:
+    """Going through prefixes is quadratic."""
+    with pytest.raises(TooDear):
+        Matcher(PATTERNS).match(b"a" * (SET_BYTES_MAX + 1))
