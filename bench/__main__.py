@@ -18,7 +18,7 @@ from pathlib import Path
 
 import orjson
 
-from bench.contender import raise_descriptors_max
+from bench.contender import CORES, raise_descriptors_max
 from bench.machine import describe
 from bench.measure import Bench, progress
 from bench.peers import nginx, pythons
@@ -44,6 +44,9 @@ def main() -> int:
         packages = " ".join(NEEDED[tool] for tool in missing)
         print(f"bench: needs {', '.join(missing)} (Debian: apt-get install {packages})", file=sys.stderr)
         return 2
+    if len(CORES) < 2:
+        print("bench: needs two cores, one for the load and one for what is loaded", file=sys.stderr)
+        return 2
     wanted = options.rows.split(",") if options.rows else QUICK if options.quick else tuple(ROWS)
     if unknown := [name for name in wanted if name not in ROWS]:
         print(f"bench: no row is called {', '.join(unknown)}; there are {', '.join(ROWS)}", file=sys.stderr)
@@ -60,7 +63,7 @@ def main() -> int:
     complete = False
     options.into.mkdir(parents=True, exist_ok=True)
     try:
-        for row in _run(wanted, options.rounds, options.seconds, options.into / "config"):
+        for row in _run(wanted, options):
             rows.append(row)
             _write(rows, about, options.into, "partial")
         complete = True
@@ -94,7 +97,7 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _run(wanted: Sequence[str], rounds: int, seconds: float, kept: Path) -> Iterator[Row]:
+def _run(wanted: Sequence[str], options: argparse.Namespace) -> Iterator[Row]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-bench-")))
         folder.chmod(0o755)
@@ -104,7 +107,17 @@ def _run(wanted: Sequence[str], rounds: int, seconds: float, kept: Path) -> Iter
         pair.write_bytes((keys / "edge.pem").read_bytes() + (keys / "edge.key").read_bytes())
         (folder / "origin").mkdir()
         origin_port = stack.enter_context(nginx.origin(folder / "origin"))
-        bench = Bench(folder, kept, rounds, seconds, origin_port, keys / "edge.pem", keys / "edge.key", pair)
+        bench = Bench(
+            folder,
+            options.into / "config",
+            options.rounds,
+            options.seconds,
+            origin_port,
+            keys / "edge.pem",
+            keys / "edge.key",
+            pair,
+            options.quick,
+        )
         for number, name in enumerate(wanted, 1):
             began = time.monotonic()
             progress(f"{name}  starting")

@@ -4,6 +4,7 @@ Children live in sessions of their own, so that Ctrl-C reaches us alone and each
 ended in order; should we be killed outright, the kernel ends them (`setpriv --pdeathsig`).
 """
 
+import os
 import resource
 import shutil
 import socket
@@ -14,9 +15,10 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# Everything measured runs on one core, load and origin on the other.
-MEASURED_CPU = "1"
-OTHER_CPU = "0"
+CORES = sorted(os.sched_getaffinity(0))
+# Everything measured runs on one core, load and origin on another: the farthest, since
+# neighbours are often one core twice.
+OTHER_CPU, MEASURED_CPU = str(CORES[0]), str(CORES[-1])
 START_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 5.0
 # Written by each contender into its folder and kept beside the results.

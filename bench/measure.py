@@ -52,6 +52,7 @@ class Bench:
     certificate: Path
     key: Path
     pair: Path  # both in one file, as HAProxy wants them
+    quick: bool = False  # leave out what takes long and is known to be slow
 
     def under(self, name: str) -> Path:
         """A folder for one contender."""

@@ -36,7 +36,7 @@ def hot(bench: Bench) -> Row:
         bench.nginx(),
         bench.nginx("nginx+features", nginx.FEATURES),
         Contender("aiohttp+uvloop", python),
-        Contender("mitmproxy", mitmproxy),
+        Contender("mitmproxy", mitmproxy, "left out of a quick run" if bench.quick else ""),
     ]
     return bench.compare(row, contenders, bench.http("/feed"))
 
