@@ -32,6 +32,11 @@ import trio
 # Events taken in one go; more stay in the kernel for the next turn.  Each may be a request served on
 # the spot (50 us), and the loop's other tasks wait meanwhile.
 EVENTS_MAX: Final = 64
+# After so few events, all dealt with, we look again before the loop's turn ends: when little is going on,
+# one more turn to find that there is nothing else would follow each event.  The other tasks wait meanwhile,
+# for `FEW * LOOKS_MAX` events at most.
+FEW: Final = 4
+LOOKS_MAX: Final = 4
 # What an express says of an event.
 WAKE, TAKEN, PARK = 0, 1, 2
 _EVENTS: Final = select.EPOLLIN | select.EPOLLRDHUP
@@ -69,28 +74,26 @@ class Watch:
         """Has it something to say although nobody asked?"""
         return self._ready
 
-    def event(self) -> bool:
-        """The kernel reports it; True if somebody has dealt with it, or will in this turn of the loop."""
+    def event(self) -> int:
+        """The kernel reports it; what became of that: `TAKEN`, `WAKE` (a task has it next), or `PARK`."""
         if self.express is not None:
             said = self.express()
-            if said == TAKEN:
-                return True
             if said == PARK:
                 self._park()
-                return False
-            self._woken = True
-            return True
+            elif said == WAKE:
+                self._woken = True
+            return said
         task = self._task
         if task is not None:
             self._task = None
             self._woken = True
             trio.lowlevel.reschedule(task)
-            return True
+            return WAKE
         if self._woken:
             self._woken = False
         else:
             self._park()
-        return False
+        return PARK
 
     def arm(self) -> None:
         """Have events reported from now on, also one that was parked."""
@@ -149,16 +152,21 @@ class Poller:
         watches, poll = self._watches, self._epoll.poll
         while True:
             await trio.lowlevel.wait_readable(self._epoll.fileno())
-            busy = True
+            looks, busy = 0, True
             while busy:
-                busy = False
-                for descriptor, _ in poll(0, EVENTS_MAX):
+                busy = woken = False
+                events = poll(0, EVENTS_MAX)
+                for descriptor, _ in events:
                     # An express may have closed one that was reported with it.
                     watch = watches.get(descriptor)
                     if watch is not None:
-                        busy |= watch.event()
-                if busy:
+                        said = watch.event()
+                        busy |= said != PARK
+                        woken |= said == WAKE
+                looks += 1
+                if woken or (busy and (len(events) > FEW or looks >= LOOKS_MAX)):
                     await trio.lowlevel.checkpoint()
+                    looks = 0
 
     def close(self) -> None:
         """When all that was watched is closed: connections that end last still unregister here."""

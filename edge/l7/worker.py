@@ -1,9 +1,9 @@
 """One L7 worker: connections come in from L4, requests go out to the services.  [I/O]
 
-`serve` puts the parts together and runs four kinds of task: the links to L4, one
-task per connection, the walker (deadlines, pools, log, counters, four times a
-second), and the active health checks.  Losing the hub or an L4 changes nothing for
-the connections that are here.
+`serve` puts the parts together and runs five kinds of task: the links to L4, the
+poller, which serves connections, one for each connection that has to wait, the
+walker (deadlines, pools, log, counters, four times a second), and the active health
+checks.  Losing the hub or an L4 changes nothing for the connections that are here.
 """
 
 import gc

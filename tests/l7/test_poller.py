@@ -5,7 +5,7 @@ import socket
 import trio
 import trio.testing
 
-from edge.l7.poller import Poller
+from edge.l7.poller import LOOKS_MAX, TAKEN, Poller
 
 
 async def test_a_reader_is_woken_when_there_is_something_to_read() -> None:
@@ -78,3 +78,68 @@ async def test_a_cancelled_reader_leaves_nothing_behind() -> None:
         nursery.cancel_scope.cancel()
     ours.close()
     theirs.close()
+
+
+async def test_what_was_dealt_with_leads_to_another_look_at_once() -> None:
+    """When little is going on, a turn of the loop for each event is a good part of what serving it costs."""
+    first, to_first = socket.socketpair()
+    second, to_second = socket.socketpair()
+    poller, seen = Poller(), []
+
+    def on_first() -> int:
+        seen.append(first.recv(10))
+        to_second.send(b"b")
+        return TAKEN
+
+    def on_second() -> int:
+        seen.append(second.recv(10))
+        return TAKEN
+
+    async def others() -> None:
+        while True:
+            await trio.lowlevel.checkpoint()
+            seen.append(b"turn")
+
+    for sock, express in ((first, on_first), (second, on_second)):
+        watch = poller.watch(sock.fileno())
+        watch.express = express
+        watch.arm()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(others)
+        nursery.start_soon(poller.run)
+        to_first.send(b"a")
+        with trio.fail_after(2):
+            while b"b" not in seen:
+                await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+    for sock in (first, to_first, second, to_second):
+        sock.close()
+
+    assert seen.index(b"b") == seen.index(b"a") + 1
+
+
+async def test_others_get_their_turn_whatever_comes() -> None:
+    """An express that is called again and again must not have the loop to itself."""
+    ours, theirs = socket.socketpair()
+    poller, called, turns = Poller(), 0, 0
+
+    def insatiable() -> int:
+        nonlocal called
+        called += 1
+        return TAKEN
+
+    watch = poller.watch(ours.fileno())
+    watch.express = insatiable
+    watch.arm()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(poller.run)
+        theirs.send(b"a")
+        with trio.fail_after(2):
+            while called < 100:
+                turns += 1
+                await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+    ours.close()
+    theirs.close()
+
+    assert turns >= 100 // (LOOKS_MAX + 1)
