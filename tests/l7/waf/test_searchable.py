@@ -1,7 +1,12 @@
 """A pattern for joined text matches wherever the operator does."""
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from edge.l7.waf.matcher import Matcher
-from edge.l7.waf.searchable import anchored, crosses_lines, is_exotic, multi_line, searchable
+from edge.l7.waf.regex import compile_pattern
+from edge.l7.waf.searchable import anchored, crosses_lines, is_exotic, loosened, multi_line, searchable
 from tests.l7.waf.samples import seclang
 
 
@@ -37,3 +42,28 @@ def test_a_rule_that_looks_into_base64_keeps_to_itself() -> None:
     """What it decodes would mislead other rules' patterns."""
     assert is_exotic(link('SecRule ARGS "@rx a" "id:1,t:base64Decode"'))
     assert not is_exotic(link('SecRule ARGS "@rx a" "id:1,t:lowercase"'))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        (rb"^[^']{0,200}'", rb"^[^']{0,}'"),
+        (rb"a{3}b{2,5}c{4,}", rb"a{3}b{2,5}c{4,}"),
+        (rb"a{40}", rb"a{8,}"),
+        (rb"(?:ab){9,12}?", rb"(?:ab){8,}?"),
+        (rb"\x{41}\p{Greek}\{1,99\}[{1,99}]{,99}", rb"\x{41}\p{Greek}\{1,99\}[{1,99}]{,99}"),
+        (rb"a{1,99", rb"a{1,99"),
+    ],
+)
+def test_large_counts_are_let_go(pattern: bytes, expected: bytes) -> None:
+    """What is left matches more, and small counts, which tell rules apart, stay."""
+    assert loosened(pattern) == expected
+
+
+@given(st.text("ab'x", max_size=40), st.integers(0, 20), st.integers(0, 20))
+def test_what_is_loosened_matches_wherever_the_pattern_does(text: str, low: int, more: int) -> None:
+    """The prefilter may only name too many rules."""
+    pattern = b"^[^']{%d,%d}'b{%d}" % (low, low + more, more % 3)
+
+    if compile_pattern(pattern).found(text.encode()):
+        assert compile_pattern(loosened(pattern)).found(text.encode())
