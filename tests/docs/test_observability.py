@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from edge.l7.forward import _DETAILS
+
 ROOT = Path(__file__).parents[2]
 HERE = ROOT / "docs" / "observability"
 _NAME = re.compile(r"\b((?:edge|http)_[a-z0-9_]+)")
@@ -62,3 +64,14 @@ def test_promtool_accepts_the_configuration() -> None:
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_flag_of_the_access_log_is_explained() -> None:
+    """Somebody reads them at three in the morning."""
+    page = (HERE / "README.md").read_text().partition("## The access log")[2]
+    sources = "\n".join(path.read_text() for path in (ROOT / "edge" / "l7").rglob("*.py"))
+
+    spoken = set(re.findall(r'reason="([A-Z]{2,8})"', sources)) | set(_DETAILS) | {"DC", "LOST"}
+
+    assert {flag for flag in spoken if f"`{flag}`" not in page} == set()
+    assert set(re.findall(r"`([A-Z]{2,8})`", page)) - spoken == set()
