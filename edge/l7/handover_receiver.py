@@ -5,6 +5,9 @@ to it.  A message carries up to 64 sockets with the story of each
 (`edge.common.handover`).  Back goes what L4 wants to know: up to where
 everything has been taken, how many connections are open, which have ended.
 
+A batch is taken where the poller meets it (`edge.l7.poller`), one at a time: with it
+come up to 64 handshakes' first steps (15 ms), and others want their turn as well.
+
 Credits are gathered for `CREDIT_DELAY_S`, so that one wake-up of the L4 pays for
 many connections.
 """
@@ -31,12 +34,11 @@ from edge.common.handover import (
     encode_credit,
 )
 from edge.common.log import Log
+from edge.l7.poller import PARK, TAKEN, Poller
 
 _DESCRIPTOR_BYTES: Final = 4
 _ANCILLARY_BYTES: Final = socket.CMSG_SPACE(RECORDS_MAX * _DESCRIPTOR_BYTES)
 _BACKLOG: Final = 64  # L4s of one POP: two, and those that restart
-# Batches taken in one go before other tasks get their turn.
-_BATCHES_MAX: Final = 8
 
 # Takes one connection, and the function to call with its ticket when it has ended.
 Take = Callable[[socket.socket, Handover, Callable[[int], None]], None]
@@ -45,10 +47,11 @@ Take = Callable[[socket.socket, Handover, Callable[[int], None]], None]
 class HandoverReceiver:
     """The worker's end of all links to L4."""
 
-    def __init__(self, path: Path, take: Take, log: Log) -> None:
+    def __init__(self, path: Path, take: Take, log: Log, poller: Poller) -> None:
         self._path = path
         self._take = take
         self._log = log
+        self._poller = poller
         self._links: set[_Link] = set()
         self.open = 0
         self.taken = 0
@@ -86,33 +89,38 @@ class HandoverReceiver:
 
     async def _serve(self, link: "_Link") -> None:
         self._links.add(link)
+        watch = self._poller.watch(link.sock.fileno())
+        watch.express = partial(self._on_batch, link)
+        watch.arm()
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._credit, link)
-                await self._receive(link)
+                await link.over.wait()
                 nursery.cancel_scope.cancel()
-        except* HandoverError as group:
-            self._log.warning("handover.error", error=str(group.exceptions[0]))
         except* OSError:
             pass  # the L4 is gone; what it gave us stays with us
         finally:
             self._links.discard(link)
+            watch.close()
             trio.lowlevel.notify_closing(link.sock)
             link.sock.close()
 
-    async def _receive(self, link: "_Link") -> None:
-        while True:
-            await trio.lowlevel.wait_readable(link.sock)
-            for _ in range(_BATCHES_MAX):
-                try:
-                    data, ancillary, flags, _ = link.sock.recvmsg(
-                        BATCH_BYTES_MAX, _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC
-                    )
-                except BlockingIOError:
-                    break
-                if not data:
-                    return
+    def _on_batch(self, link: "_Link") -> int:
+        try:
+            data, ancillary, flags, _ = link.sock.recvmsg(
+                BATCH_BYTES_MAX, _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC
+            )
+            if data:
                 self._unpack(link, data, _descriptors(ancillary), flags)
+                return TAKEN
+        except BlockingIOError:
+            return TAKEN
+        except HandoverError as error:
+            self._log.warning("handover.error", error=str(error))
+        except OSError:
+            pass  # the L4 is gone; what it gave us stays with us
+        link.over.set()
+        return PARK  # an end is reported for as long as somebody listens
 
     def _unpack(self, link: "_Link", data: bytes, descriptors: list[int], flags: int) -> None:
         try:
@@ -168,6 +176,7 @@ class _Link:
         self.closed: list[int] = []
         self.owes = trio.Event()
         self.hurry = trio.Event()
+        self.over = trio.Event()
 
 
 def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:

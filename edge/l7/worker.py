@@ -114,7 +114,9 @@ class Worker:
         self.ledger = Ledger(process, self._found)
         self.counts, self.ring = self.ledger.counts, self.ledger.ring
         self.stage_counts = StageCounts(process.metrics)
-        self.receiver = HandoverReceiver(process.run_dir / "l7" / f"{self.name}.sock", self.take, process.log)
+        self.receiver = HandoverReceiver(
+            process.run_dir / "l7" / f"{self.name}.sock", self.take, process.log, self.poller
+        )
         pop = next((pop for pop in self.config.pop if pop.name == process.pop), None)
         self.relay_receiver = RelayReceiver(
             self.take,

@@ -10,6 +10,7 @@ import trio
 from edge.common.handover import CREDIT_BYTES_MAX, Credit, Handover, decode_credit, encode_batch
 from edge.common.log import Log
 from edge.l7.handover_receiver import HandoverReceiver
+from edge.l7.poller import Poller
 from tests.kit.l7_worker import handover
 
 
@@ -43,8 +44,9 @@ async def _credit(link: socket.socket) -> Credit:
 async def test_a_batch_is_taken_and_credited(tmp_path: Path) -> None:
     """Until `taken` says so L4 keeps its copy; what has ended frees what its source may hold."""
     path, taken = tmp_path / "l7" / "w.sock", Taken()
-    receiver = HandoverReceiver(path, taken, Log("t", "t"))
+    receiver = HandoverReceiver(path, taken, Log("t", "t"), poller := Poller())
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(poller.run)
         nursery.start_soon(receiver.run, receiver.listen())
         link = _link(path)
         ours, theirs = socket.socketpair()
@@ -68,8 +70,9 @@ async def test_a_batch_is_taken_and_credited(tmp_path: Path) -> None:
 async def test_a_batch_that_does_not_fit_its_sockets_ends_that_link_and_leaks_nothing(tmp_path: Path) -> None:
     """A descriptor that nobody closes is a phone that waits for ever."""
     path, taken = tmp_path / "l7" / "w.sock", Taken()
-    receiver = HandoverReceiver(path, taken, Log("t", "t", stream=io.StringIO()))
+    receiver = HandoverReceiver(path, taken, Log("t", "t", stream=io.StringIO()), poller := Poller())
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(poller.run)
         nursery.start_soon(receiver.run, receiver.listen())
         link, other = _link(path), _link(path)
         ours, theirs = socket.socketpair()
@@ -90,8 +93,9 @@ async def test_a_batch_that_does_not_fit_its_sockets_ends_that_link_and_leaks_no
 async def test_a_drain_is_told_to_every_l4(tmp_path: Path) -> None:
     """New connections go elsewhere from here on."""
     path = tmp_path / "l7" / "w.sock"
-    receiver = HandoverReceiver(path, Taken(), Log("t", "t"))
+    receiver = HandoverReceiver(path, Taken(), Log("t", "t"), poller := Poller())
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(poller.run)
         nursery.start_soon(receiver.run, receiver.listen())
         links = [_link(path), _link(path)]
         for link in links:
