@@ -9,8 +9,6 @@ import ssl
 import time
 from typing import TYPE_CHECKING
 
-import trio
-
 from edge.l7.client_certificate import caller_of
 from edge.l7.poller import PARK, TAKEN
 from edge.l7.tls import describe
@@ -71,7 +69,7 @@ class Handshake:
     async def _when_writable(self) -> None:
         phone = self._phone
         transport = phone.transport
-        await trio.lowlevel.wait_writable(transport.sock)
+        await transport.writable()
         phone.attended = False
         transport.phase = HANDSHAKE
         transport.watch.express = self.on_event

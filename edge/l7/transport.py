@@ -56,6 +56,7 @@ class Transport:
     """One non-blocking socket."""
 
     __slots__ = (
+        "_in_trio",
         "_pending",
         "_read",
         "_rest",
@@ -81,6 +82,7 @@ class Transport:
         self.deadline = math.inf
         self.phase = HEAD
         self.expired = ""
+        self._in_trio = False  # telling Trio of an end is a system call in vain for most
         self.bytes_in = 0
         self.bytes_out = 0
         self._rest: tuple[bytes, int, OSError | None] = _NOTHING
@@ -113,6 +115,11 @@ class Transport:
         if not self._pending():
             await self.watch.readable()
 
+    async def writable(self) -> None:
+        """Until the kernel takes more."""
+        self._in_trio = True
+        await trio.lowlevel.wait_writable(self.sock)
+
     @property
     def pending(self) -> bool:
         """Has OpenSSL decrypted something already that nobody has read?  The kernel will not report it."""
@@ -133,7 +140,7 @@ class Transport:
                     return b""
                 await self.watch.readable()
             except ssl.SSLWantWriteError:
-                await trio.lowlevel.wait_writable(self.sock)
+                await self.writable()
             except OSError:
                 return b""
             else:
@@ -185,7 +192,7 @@ class Transport:
             try:
                 count = self._write(data[sent : sent + WRITE_BYTES])
             except (BlockingIOError, ssl.SSLWantWriteError):
-                await trio.lowlevel.wait_writable(self.sock)
+                await self.writable()
             except ssl.SSLWantReadError:
                 await self.watch.readable()
             except OSError as error:
@@ -269,5 +276,6 @@ class Transport:
         """Give the descriptor back; whoever waits on it is woken with `trio.ClosedResourceError`."""
         if self.sock.fileno() >= 0:
             self.watch.close()
-            trio.lowlevel.notify_closing(self.sock)
+            if self._in_trio:
+                trio.lowlevel.notify_closing(self.sock)
             self.sock.close()
