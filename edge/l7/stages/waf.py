@@ -110,8 +110,8 @@ class Waf:
         """How much of the body must be here before it is judged; 0: none, it is a picture or the like."""
         if self._mode(request) == "off" or request.waf_skipped:
             return 0
-        kind = (request.header(b"content-type") or b"").lower()
-        if kind.startswith(_MEDIA) and b"svg" not in kind:
+        kinds = [value.lower() for name, value in request.headers if name == b"content-type"]
+        if kinds and all(kind.startswith(_MEDIA) and b"svg" not in kind for kind in kinds):
             return 0
         return self._config.body_bytes_max + 1  # one more, so that too much is seen as such
 

@@ -243,6 +243,9 @@ def _multipart(content_type: bytes, body: bytes) -> Body:
     if start:
         out.error = "multipart with text before the first boundary"
     sections = re.split(rb"(?:\A|\r?\n)" + re.escape(delimiter), body[start:], maxsplit=PARTS_MAX + 1)[1:]
+    if len(re.findall(rb"(?:\A|\r\n)" + re.escape(delimiter), body)) != body.count(delimiter):
+        # Where a line ends is what parsers agree about least; an honest boundary occurs nowhere else.
+        out.error = "multipart with its boundary inside a line"
     closed = False
     for section in sections[:PARTS_MAX]:
         if closed:
@@ -263,36 +266,54 @@ def _multipart(content_type: bytes, body: bytes) -> Body:
 
 def _part(section: bytes, out: Body) -> None:
     first, newline, rest = section.partition(b"\n")
-    if not newline or first.strip(b"\r\t "):
+    if not newline or first.strip(b"\r\t ") or first[-1:] != b"\r":
         out.error = "multipart with text behind a boundary"
     if rest.startswith((b"\r\n", b"\n")):
         head, content = b"", rest.lstrip(b"\r").removeprefix(b"\n")
     else:
         cut = _BLANK_LINE.search(rest)
         head, content = (rest[: cut.start()], rest[cut.end() :]) if cut else (rest, b"")
-        if not cut:
+        if not cut or cut[0] != b"\r\n\r\n":
             out.error = "a part without the blank line after its headers"
     if len(head) > PART_HEADERS_BYTES_MAX:
         out.error = "a part with a very long header"
     name, filename = b"", None
+    if _BARE_LINE_END.search(head):
+        out.error = "a part whose headers end their lines in two ways"
     lines = _unfolded(head)
     seen: set[bytes] = set()
     for line in lines:
         field_name, colon, value = line.partition(b":")
         lowered = field_name.strip().lower()
-        if not colon or not lowered or lowered in seen or not field_name.isascii() or b"\0" in line:
+        if not colon or lowered in seen or not _TOKEN.fullmatch(field_name) or b"\0" in line:
             out.error = "a part with a broken, repeated or foreign header"
         seen.add(lowered)
         if lowered == b"content-disposition":
             name, filename = _disposition(value, out)
+        elif lowered == b"content-transfer-encoding" and value.strip().lower() not in _PLAIN:
+            # Browsers never send it; mail parsers, which some frameworks are made of, decode it.
+            out.error = "a part in an encoding of its own"
+        elif lowered == b"content-type" and _FOREIGN_CHARSET.search(value):
+            out.error = "a part in an alphabet that hides ASCII"
     if b"content-disposition" not in seen:
         out.error = "a part without Content-Disposition"
     for line in lines:
         out.part_headers.append((name, line))
-    if filename is None:
+    if name == b"_charset_" and content.strip().lower() not in {b"utf-8", b"us-ascii", b"iso-8859-1"}:
+        out.error = "a form in an alphabet that hides ASCII"
+    if not filename:
+        # An empty file name is a field to some programs and a file to others.
         out.arguments.append((name, content))
-    else:
+    if filename is not None:
         out.files.append((name, filename, len(content)))
+
+
+_BARE_LINE_END = re.compile(rb"\r(?!\n)|(?<!\r)\n")
+_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_PLAIN = frozenset((b"7bit", b"8bit", b"binary"))
+_FOREIGN_CHARSET = re.compile(
+    rb"charset\s*=\s*[\"']?(?!utf-?8\b|us-ascii\b|iso-8859-1\b|windows-1252\b)", re.IGNORECASE
+)
 
 
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
@@ -318,6 +339,8 @@ def _disposition(value: bytes, out: Body) -> tuple[bytes, bytes | None]:
         found[key] = re.sub(rb"\\([\"\\])", rb"\1", quoted) or single or bare
     if b"name" not in found:
         out.error = "a part without a name"
+    if b"name*" in found or (b"filename*" in found and b"filename" in found):
+        out.error = "a part whose name is spelt in two ways"
     if b"filename*" in found:
-        found.setdefault(b"filename", found[b"filename*"].rpartition(b"'")[2])
+        found.setdefault(b"filename", url_decode(found[b"filename*"].rpartition(b"'")[2]))
     return found.get(b"name", b""), found.get(b"filename")

@@ -167,6 +167,8 @@ class Transaction:
         if self._body is None:
             kinds = self.header(b"content-type")
             self._body = read_body(self.processor(), kinds[0] if kinds else b"", self.body or b"")
+            if len(kinds) > 1 and self.body:
+                self._body.error = self._body.error or "two Content-Type headers for one body"
             self._arguments = None
         return self._body
 

@@ -170,7 +170,10 @@ def test_a_body_is_judged_where_its_kind_is_one_that_services_parse() -> None:
 
     assert waf.bytes_wanted(form) > 0
     assert waf.bytes_wanted(picture) == 0
-    assert min(waf.bytes_wanted(asked) for asked in (unnamed, invented, drawing)) > 0
+    both = request(
+        b"/", None, (b"content-type", b"image/png"), (b"content-type", b"application/json"), body=b"<script>"
+    )
+    assert min(waf.bytes_wanted(asked) for asked in (unnamed, invented, drawing, both)) > 0
     assert waf.judge_body(form, 0.0, 0.0) is not None
 
 

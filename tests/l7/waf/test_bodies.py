@@ -1,12 +1,20 @@
 """Reading bodies as the application will, or not at all."""
 
+from collections import Counter
+from collections.abc import Iterator
+from email import policy
+from email.parser import BytesParser
+
+import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.l7.waf.bodies import ARGUMENTS_MAX, processor_for, read_body, urlencoded
+from tests.kit.effort import examples
 
 FORM = b"multipart/form-data; boundary=XX"
+FIELD = b'Content-Disposition: form-data; name="a"'
 
 
 def part(headers: bytes, content: bytes = b"hello") -> bytes:
@@ -70,6 +78,19 @@ def test_json_leaves_become_arguments_with_their_path() -> None:
         ),
         ("MULTIPART", FORM, part(b'Content-Disposition: form-data; name="a"').removesuffix(b"--XX--\r\n")),
         ("MULTIPART", FORM, part(b'Content-Disposition: form-data; name="a"') + b"more"),
+        ("MULTIPART", FORM, part(FIELD + b"; filename=\"me.png\"; filename*=UTF-8''shell.php")),
+        ("MULTIPART", FORM, part(FIELD + b"; name*=UTF-8''b")),
+        ("MULTIPART", FORM, part(FIELD + b"\r\nContent-Transfer-Encoding: base64", b"PHNjcmlwdD4=")),
+        (
+            "MULTIPART",
+            FORM,
+            part(FIELD + b"\r\nContent-Type: text/plain; charset=utf-7", b"+ADw-script+AD4-"),
+        ),
+        ("MULTIPART", FORM, part(b'Content-Disposition: form-data; name="_charset_"', b"utf-16")),
+        ("JSON", b"", b'\xef\xbb\xbf{"a": 1}'),
+        ("JSON", b"", b'{"a": 1, "\\u0061": 2}'),
+        ("JSON", b"", b'{"a": 1} {"a": 2}'),
+        ("XML", b"", b'<?xml version="1.0" encoding="utf-7"?><a>+ADw-</a>'),
     ],
 )
 def test_a_body_that_two_readers_could_read_in_two_ways_is_an_error(
@@ -89,6 +110,67 @@ def test_a_file_and_a_field_are_told_apart() -> None:
 
     assert (read.error, read.arguments, read.files) == ("", [], [(b"up", b"me.png", 4)])
     assert (b"up", b"Content-Type: image/png") in read.part_headers
+
+
+def test_a_file_without_a_name_is_a_field_as_well() -> None:
+    """Programs disagree about `filename=""`; its content is looked at."""
+    read = read_body("MULTIPART", FORM, part(FIELD + b'; filename=""', b"<script>"))
+
+    assert read.arguments == [(b"a", b"<script>")]
+    assert len(read.files) == 1
+
+
+PIECES = [
+    b"--XX", b"--XX--", b"--XX\t", b"--XXY", b"\r\n", b"\r\n\r\n", b"\n", b"\r", b": ", FIELD,
+    b"; name=b", b'; name="c\\"d"', b"; filename=x", b"; filename*=a''b", b"Content-Type: text/plain",
+    b" folded", b"hello", b"<script>", b'"', b";", b"\0",
+]  # fmt: skip
+
+
+@settings(max_examples=examples(1500), deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map(b"".join))
+def test_what_we_read_without_complaint_is_what_another_parser_reads(middle: bytes) -> None:
+    """The standard library's mail parser stands for the application."""
+    body = b"--XX\r\n" + FIELD + b"\r\n\r\nfirst\r\n--XX\r\n" + middle + b"\r\n--XX--\r\n"
+
+    read = read_body("MULTIPART", FORM, body)
+
+    if not read.error:
+        message = BytesParser(policy=policy.HTTP).parsebytes(b"Content-Type: " + FORM + b"\r\n\r\n" + body)
+        theirs = [
+            (part.get_param("name", header="content-disposition"), part.get_payload(decode=True))
+            for part in message.iter_parts()
+        ]
+        ours = [(name.decode(), content) for name, content in read.arguments]
+        fields = {name for name, _, _ in read.files}
+        assert [pair for pair in theirs if str(pair[0]).encode() not in fields] == [
+            pair for pair in ours if pair[0].encode() not in fields
+        ]
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=examples(500), deadline=None)
+@given(JSON_VALUES)
+def test_every_string_of_a_json_body_is_seen(value: object) -> None:
+    """Another reader's strings are all among our arguments, in order."""
+
+    def strings(item: object) -> Iterator[bytes]:
+        if isinstance(item, str):
+            yield item.encode()
+        for member in item.values() if isinstance(item, dict) else item if isinstance(item, list) else ():
+            yield from strings(member)
+
+    body = orjson.dumps(value)
+    read = read_body("JSON", b"", body)
+
+    assert read.error == ""
+    assert Counter(strings(orjson.loads(body))) <= Counter(text for _, text in read.arguments)
 
 
 def test_xml_text_and_attributes_are_seen() -> None:

@@ -6,7 +6,7 @@ from edge.l7.waf.form import Selector
 from edge.l7.waf.inspector import BODY_UNREADABLE, OVER_BUDGET, Inspector
 from edge.l7.waf.load import load_ruleset
 from edge.l7.waf.matcher import TooDear
-from edge.l7.waf.request import PASS, WafResponse
+from edge.l7.waf.request import PASS, WafRequest, WafResponse
 from edge.l7.waf.ruleset import Settings, selects
 from edge.l7.waf.warm_up import warm_up_requests
 from tests.l7.waf.samples import (
@@ -58,6 +58,21 @@ def test_a_body_that_cannot_be_read_is_refused_with_400() -> None:
 
     assert (verdict.action, verdict.status) == ("block", 400)
     assert BODY_UNREADABLE in [match.id for match in verdict.matches]
+
+
+def test_two_content_types_are_refused() -> None:
+    """We would read the body as the first says, the application perhaps as the second."""
+    body = b'{"a": 1}'
+    head = post(body, b"application/json")
+    twice = WafRequest(
+        head.client,
+        head.method,
+        head.target,
+        head.protocol,
+        (*head.headers, (b"content-type", b"text/plain")),
+    )
+
+    assert embedded_inspector().inspect_body(twice, body, 0.0).status == 400
 
 
 def test_a_body_over_the_limit_is_refused_with_413() -> None:
