@@ -29,6 +29,11 @@ def _no_retry(config: Config) -> Config:
     return replace(config, cluster=(replace(cluster, try_timeout_s=0.2, retry=RetryConfig(attempts=0)),))
 
 
+def _cached(config: Config) -> Config:
+    (route,) = config.route
+    return replace(config, route=(replace(route, auth="public", cache=True),))
+
+
 async def _warm(edge: Edge) -> Phone:
     """A phone whose worker has an idle connection to the service."""
     phone = await edge.phone()
@@ -52,7 +57,7 @@ async def test_usual_requests_do_not_wake_the_connections_task(tmp_path: Path) -
             assert (await phone.get()).body == b"hello"
         trio.lowlevel.remove_instrument(counted)
 
-    assert counted.steps["_serve"] <= 2, counted.steps
+    assert counted.steps["_attend"] <= 2, counted.steps
 
 
 async def test_an_answer_of_the_edges_own_wakes_nobody_either(tmp_path: Path) -> None:
@@ -66,7 +71,23 @@ async def test_an_answer_of_the_edges_own_wakes_nobody_either(tmp_path: Path) ->
         trio.lowlevel.remove_instrument(counted)
 
     assert statuses == {400}
-    assert counted.steps["_serve"] <= 2, counted.steps
+    assert counted.steps["_attend"] <= 2, counted.steps
+
+
+async def test_a_large_hit_in_the_cache_wakes_nobody_either(tmp_path: Path) -> None:
+    """It is more than one record of TLS, but the kernel takes all of it."""
+    counted = Steps()
+    service = Script(lambda head, _: hello(b"x" * 100_000, b"cache-control: max-age=600"))
+
+    async with running(tmp_path, service, _cached) as edge:
+        phone = await _warm(edge)
+        trio.lowlevel.add_instrument(counted)
+        for _ in range(20):
+            assert (await phone.get()).body == b"x" * 100_000
+        trio.lowlevel.remove_instrument(counted)
+
+    assert len(service.heads) == 1
+    assert counted.steps["_attend"] <= 4, counted.steps
 
 
 async def test_a_request_in_two_pieces_is_served(tmp_path: Path) -> None:
