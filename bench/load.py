@@ -1,8 +1,8 @@
 """Put load on something, and learn what it saw.  [I/O]
 
 wrk for HTTP: closed loop, fixed number of connections, one thread, pinned to the
-load's core.  What wrk cannot play (resumed sessions, a constant rate, thousands of
-connections of which a few ask, whole journeys) is `bench.phones`.
+load's core.  What wrk cannot play (resumed sessions, thousands of connections of
+which a few ask, whole journeys) is `bench.phones`.
 
 Both say `MARK` once they are under way; the bill begins there, so that opening the
 connections is not part of what a request costs.
@@ -28,6 +28,8 @@ ROOT = Path(__file__).parents[1]
 PATIENCE_S = 60.0
 # Connections are open and asked once by then.
 SETTLED_S = 0.3
+# In which hundreds of connections can be opened.
+CONNECTING_S = 1.0
 Load = Callable[[Running, Meter], Seen]
 
 # Scripts may define `make`, which returns one request.
@@ -192,4 +194,22 @@ local file = io.open("{body}", "rb")
 wrk.method, wrk.path, wrk.body = "POST", "{path}", file:read("*all")
 file:close()
 wrk.headers["Content-Type"] = "{kind}"
+"""
+
+
+def thinking(rate_per_s: float, connections: int) -> str:
+    """A wrk script in which each connection waits a random while before it asks: `rate_per_s` altogether.
+
+    Exponential, so that requests meet by chance as those of independent people do; in
+    whole milliseconds, which is wrk's resolution.  The first time, everybody waits
+    `CONNECTING_S` more, so that no request stands behind somebody's handshake.
+    """
+    return f"""
+math.randomseed(os.time())
+local asked = 0
+function delay()
+  asked = asked + 1
+  local first = asked <= {connections} and {CONNECTING_S * 1000:.0f} or 0
+  return first + math.floor(-{connections * 1000 / rate_per_s:.4f} * math.log(1 - math.random()) + 0.5)
+end
 """

@@ -6,8 +6,6 @@
   time; resumed ones present the ticket of the connection before.  Each handshake is
   checked to be what it should.
 * `kept`: so many open connections, of which `busy` ask at any time, in rotation.
-* `paced`: requests are due at a constant rate (Poisson), whatever became of the
-  earlier ones; latency counts from when a request was due.
 * `held`: open, ask once, hold until stdin ends.
 * `journey`: resolve, connect, ask `each` times, hang up, as a phone does.
 
@@ -27,7 +25,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from bench.arrivals import arrivals
 from bench.contender import raise_descriptors_max
 from bench.http_answer import is_whole, status_of
 from bench.seen import percentile
@@ -55,7 +52,6 @@ class Order(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     cookies: list[str] = []  # of so many people, in rotation
     connections: int = 8
     busy: int = 0  # 0: all of them
-    rate_per_s: float = 0.0
     each: int = 10
     dns: str = ""  # "host:port" of the name server
 
@@ -78,7 +74,6 @@ class Phones:
         self._session: ssl.SSLSession | None = None
         self._until = 0.0
         self._latencies_s: list[float] = []
-        self._late_s: list[float] = []
         self._counts: Counter[str] = Counter()
         cookies = order.cookies or [""]
         self._requests = deque(self._request(cookie) for cookie in cookies)
@@ -94,9 +89,6 @@ class Phones:
             case "kept":
                 self._open_all()
                 self._at_once(self._order.busy or self._order.connections, self._rotate)
-            case "paced":
-                self._open_all()
-                self._pace()
             case "held":
                 self._open_all()
                 print("MARK", flush=True)
@@ -160,36 +152,6 @@ class Phones:
                 continue
             self._latencies_s.append(time.perf_counter() - began)
             self._idle.append(phone)
-
-    def _pace(self) -> None:
-        began = self._mark()
-        due = arrivals(self._order.rate_per_s, self._order.seconds, random.Random(2026).random)
-        waiting: deque[float] = deque()
-        coming = next(due, None)
-        while coming is not None or waiting or self._turns.under_way:
-            now = time.perf_counter() - began
-            while coming is not None and coming <= now:
-                waiting.append(coming)
-                coming = next(due, None)
-            while waiting and self._idle:
-                self._late_s.append(time.perf_counter() - began - waiting[0])
-                self._turns.start(self._paced(began + waiting.popleft()))
-            self._turns.turn(PATIENCE_S if coming is None else coming - (time.perf_counter() - began))
-            if now > self._order.seconds + STALLED_S:
-                self._counts["errors"] += len(waiting) + self._turns.under_way
-                break
-        self._report(self._order.seconds)
-
-    def _paced(self, due: float) -> Step[None]:
-        phone = self._idle.popleft()
-        try:
-            yield from self._ask(phone, self._next_request())
-        except (OSError, Lost):
-            self._counts["errors"] += 1
-            self._hang_up(phone)
-            return
-        self._latencies_s.append(time.perf_counter() - due)
-        self._idle.append(phone)
 
     def _journey(self) -> Step[None]:
         while time.perf_counter() < self._until:
@@ -318,7 +280,7 @@ class Phones:
         return began
 
     def _report(self, seconds: float) -> None:
-        taken, late = sorted(self._latencies_s), sorted(self._late_s)
+        taken = sorted(self._latencies_s)
         told = {
             "requests": len(taken),
             "us": seconds * 1e6,
@@ -329,8 +291,6 @@ class Phones:
             "bytes": self._counts["bytes"],
             "extra": {key: self._counts[key] for key in ("full", "resumed") if self._counts[key]},
         }
-        if late:
-            told["extra"] = {"late_p99_us": percentile(late, 99) * 1e6}
         print(f"JSON{msgspec.json.encode(told).decode()}", flush=True)
 
 

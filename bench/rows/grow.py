@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 from bench.contender import Contender, Running
-from bench.load import Load, phones
+from bench.load import CONNECTING_S, Load, thinking
 from bench.machine import Meter
-from bench.measure import Bench
+from bench.measure import Bench, per_request
 from bench.peers import haproxy, nginx
 from bench.rows.l7 import PER_REQUEST
 from bench.seen import Seen
@@ -22,6 +23,8 @@ HEALTH_INTERVAL_S = 60.0
 IDLE_TIMEOUT_S = 60.0
 SHARE = 0.6
 SATURATING_S = 1.0
+# So many that thinking takes far longer than an answer, and the rate does not depend on answers.
+THINKING = 256
 
 
 def connections(bench: Bench) -> Row:
@@ -112,36 +115,30 @@ def latency(bench: Bench) -> Row:
     row = Row(
         "p99-at-60",
         "ms, p99",
-        f"Each contender's saturation (wrk, 64 connections, closed loop) is found first in each round; then "
-        f"requests are due at {SHARE:.0%} of it at random moments (Poisson), over 64 connections, and their "
-        "latency counts from when they were due, so nothing is omitted by waiting for a slow answer.",
+        f"Each contender's saturation (wrk, 64 connections, closed loop) is found first in each round. Then "
+        f"{THINKING} connections each wait a random while (exponential) before they ask, so that altogether "
+        f"{SHARE:.0%} of that rate comes at random moments.",
         "how long a phone waits at a worker that is busy, but not too busy.",
-        "the same rate for all: each is measured at its own. The phones' own lateness is part of every "
-        "figure, and stands beside it.",
+        "the same rate for all: each is measured at its own. wrk waits in whole milliseconds, so a few "
+        "requests arrive at once; more of them where the rate is higher, which is at the peers.",
     )
 
     def load(contest: Running, meter: Meter) -> Seen:
         most = bench.http("/feed", connections=64)(contest, Meter((), SATURATING_S)).per_s
-        headers = {"Cookie": "none=1"} | contest.headers
-        rate_per_s = SHARE * most
-        seen = phones(contest, meter, kind="paced", rate_per_s=rate_per_s, connections=64, headers=headers)
+        script = thinking(SHARE * most, THINKING)
+        asking_s = meter.seconds
+        meter.seconds = asking_s + CONNECTING_S
+        seen = bench.http("/feed", connections=THINKING, script=script)(contest, meter)
+        seen = replace(seen, seconds=seen.seconds * asking_s / meter.seconds)
         seen.extra["saturation per second"] = most
+        seen.extra["% of it reached"] = 100 * seen.per_s / most
         return seen
 
     def judge(contest: Running, meter: Meter, seen: Seen) -> Turn:
-        return Turn(
-            figure=seen.p99_us / 1000,
-            p50_us=seen.p50_us,
-            p90_us=seen.p90_us,
-            p99_us=seen.p99_us,
-            per_s=seen.per_s,
-            system_share=meter.system_share(contest.pids),
-            extra={
-                "saturation per second": seen.extra["saturation per second"],
-                "phones late, ms p99": seen.extra.get("late_p99_us", 0.0) / 1000,
-                "core used %": 100 * meter.cpu_s(contest.pids) / seen.seconds,
-            },
-        )
+        turn = per_request(contest, meter, seen)
+        turn.extra = {"µs CPU per request": turn.figure} | seen.extra
+        turn.figure = seen.p99_us / 1000
+        return turn
 
     contenders = [bench.edge(), bench.haproxy(), bench.haproxy("haproxy+features", haproxy.FEATURES)]
     return bench.compare(row, contenders, load, judge)
