@@ -59,3 +59,12 @@ def test_long_texts_are_for_the_filter() -> None:
     """Going through prefixes is quadratic."""
     with pytest.raises(TooDear):
         Matcher(PATTERNS).match(b"a" * (SET_BYTES_MAX + 1))
+
+
+def test_many_steps_that_are_not_slow_are_too_many_in_a_hurry() -> None:
+    """Fifteen texts at a third of a millisecond each would hold up everybody for five."""
+    watch = Watch(Clock(SLOW_STEP_S / 2))
+    watch.limit_s = 5 * SLOW_STEP_S
+
+    with pytest.raises(TooDear):
+        Matcher(PATTERNS).match(b"a" * 4000, watch)
