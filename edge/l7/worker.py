@@ -68,7 +68,7 @@ INLINE_BODY_BYTES_MAX: Final = 6 * 1024
 DEAR_INSPECTIONS_WAITING_MAX: Final = 64
 # How long the thread that inspects may keep the interpreter when the loop wants it.  The loop lets go of it
 # at each system call, so with Python's own 5 ms it was late by several times that.
-SWITCH_INTERVAL_S: Final = 0.0005
+SWITCH_INTERVAL_S: Final = 0.0001
 # In a drain, a phone that keeps quiet for this share of it is taken to be away.
 QUIET_SHARE: Final = 0.7
 # struct tcp_info of linux/tcp.h up to tcpi_rtt, which counts microseconds.
