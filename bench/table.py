@@ -83,11 +83,11 @@ def summary(rows: list[Row], bars: Iterable[Bar] = BARS) -> str:
             continue
         if ratio is None:
             why = row.notes.get(bar.ours) or row.notes.get(bar.against) or "not measured"
-            lines.append(f"| {bar.row} | {bar.ours} | {bar.against} | – {why} | ≤ {bar.at_most:g}× | |")
+            lines.append(f"| {bar.row} | {bar.ours} | {bar.against} | – {why} | ≤ {bar.at_most:.3g}× | |")
             continue
         verdict = "reached" if ratio[0] <= bar.at_most else "missed"
         lines.append(
-            f"| {bar.row} | {bar.ours} | {bar.against} | {_ratio(ratio)} | ≤ {bar.at_most:g}× | {verdict} |"
+            f"| {bar.row} | {bar.ours} | {bar.against} | {_ratio(ratio)} | ≤ {bar.at_most:.3g}× | {verdict} |"
         )
     return "\n".join(lines)
 

@@ -39,9 +39,9 @@ def bulk(bench: Bench, connections: int) -> Row:
     row = Row(
         f"l4-stream-{connections}",
         "ms per GiB",
-        f"1 GiB from a service to phones over {connections} connection{'s' if connections > 1 else ''}; "
-        "service and phones share the other core. The figure is time, since that is what a byte pays; L4's "
-        "own CPU stands beside it.",
+        f"1 GiB at a time from a service to phones over {connections} "
+        f"connection{'s' if connections > 1 else ''}; service and phones share the other core. The figure is "
+        "time, since that is what a byte pays; L4's own CPU stands beside it.",
         "a connection that was handed over is as fast as one without any L4: its bytes never come by. What "
         "copying costs, in our relay and in HAProxy.",
         "throughput between machines.",
