@@ -354,7 +354,9 @@ def _operator(kind: str, argument: Any, negated: bool, read: Callable[[str], byt
     }
     if kind not in simple:
         raise _Bad(f"unknown test {kind}")
-    return plain(simple[kind], b"" if argument is True else str(argument).encode())
+    text = b"" if argument is True else str(argument).encode()
+    # A comparison may name another part of the request: contains = "://%{request_headers.host}/".
+    return Operator(simple[kind], parse_macro(text), negated) if b"%{" in text else plain(simple[kind], text)
 
 
 # -- exclusions -----------------------------------------------------------------

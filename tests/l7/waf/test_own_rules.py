@@ -183,6 +183,22 @@ def test_there_are_enough_rules_and_each_explains_itself() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("referer", "refused"),
+    [
+        (b"https://i.edge.test/feed", False),
+        (b"https://i.edge.test", False),
+        (b"https://evil.example/", True),
+        (b"https://i.edge.test.evil.example/", True),
+    ],
+)
+def test_a_session_id_in_a_link_is_refused_from_other_sites_only(referer: bytes, refused: bool) -> None:
+    """Whatever name the site has: its own pages may link as they like."""
+    head = get(b"/?sid=abc123", (*get(b"/").headers, (b"referer", referer)))
+
+    assert is_refused((head, b"")) is refused
+
+
 def test_a_request_as_phones_send_it_is_quiet() -> None:
     """Not even a point."""
     head = WafRequest(
