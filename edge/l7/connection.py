@@ -106,7 +106,7 @@ class PhoneConnection(Serving):
         transport = self.transport
         transport.end_sending()
         if self.heard_all and not self._buffer and not transport.stale:
-            # The phone has said that this was all, and nothing contradicts it: as nginx does, and 30 us less.
+            # The phone has said that this was all, and nothing contradicts it; nginx does the same.
             self.close()
             return
         transport.phase = IDLE
