@@ -176,7 +176,7 @@ class Bench:
             row.notes[contender.name] = f"did not start: {_short(failure)}"
             return None
         finally:
-            shown_as = {str(self.folder): "/tmp/edge-bench", sys.executable: "python"}
+            shown_as = {str(self.folder): "/tmp/edge-bench", sys.executable: "python", f"{Path.cwd()}/": ""}
             keep_configuration(folder, self.kept / contender.name.replace(" ", "-"), shown_as)
 
 
