@@ -112,7 +112,7 @@ class Worker:
         self.connections: set[PhoneConnection] = set()
         self.orders = Orders(self)
         self.ledger = Ledger(process, self._found)
-        self.counts, self.ring = self.ledger.counts, self.ledger.ring
+        self.counts = self.ledger.counts
         self.stage_counts = StageCounts(process.metrics)
         self.receiver = HandoverReceiver(
             process.run_dir / "l7" / f"{self.name}.sock", self.take, process.log, self.poller

@@ -114,7 +114,7 @@ async def test_an_answer_that_breaks_off_is_not_taken_for_whole(tmp_path: Path) 
             await phone._more()
         assert not await phone._more(end=True)
         edge.worker._tick(trio.current_time())
-        flags = [record.flag for record in edge.worker.ring._records]
+        flags = [record.flag for record in edge.worker.ledger.ring._records]
 
     assert flags == ["UC"]
 

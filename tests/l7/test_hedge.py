@@ -109,7 +109,7 @@ async def test_a_slow_copy_is_overtaken_and_told_never_mind(tmp_path: Path) -> N
         reply = await phone.get()
         await copies.hung_up[0].wait()
         spans = from_wire(edge.process.link.asks["trace"]({"trace_id": reply["x-request-id"]}))
-        return reply, spans, edge.worker.explain(), next(iter(edge.worker.ring.newest()))
+        return reply, spans, edge.worker.explain(), next(iter(edge.worker.ledger.ring.newest()))
 
     reply, spans, told, record = await _with(copies, tmp_path, use)
 
@@ -139,7 +139,7 @@ async def test_the_first_may_still_win(tmp_path: Path) -> None:
 
     async def use(edge: Edge, phone: Phone) -> Any:
         replies = [await phone.get()]
-        return replies, edge.worker.explain()["hedges"], next(iter(edge.worker.ring.newest()))
+        return replies, edge.worker.explain()["hedges"], next(iter(edge.worker.ledger.ring.newest()))
 
     replies, hedges, record = await _with(copies, tmp_path, use)
 
@@ -204,7 +204,7 @@ async def test_a_connection_that_ends_has_not_answered(tmp_path: Path) -> None:
 
     async def use(edge: Edge, phone: Phone) -> Any:
         reply = await phone.get()
-        return reply.body, [attempt.error for attempt in next(iter(edge.worker.ring.newest())).tries]
+        return reply.body, [attempt.error for attempt in next(iter(edge.worker.ledger.ring.newest())).tries]
 
     assert await _with(copies, tmp_path, use) == (b"second", ["UC", ""])
 
@@ -220,7 +220,7 @@ async def test_a_second_copy_that_cannot_be_reached_costs_nothing(tmp_path: Path
     async with running(tmp_path, copies.first, copies.change(GONE)) as edge:
         phone = await edge.phone()
         replies = [(await phone.get()).body for _ in range(2)]
-        tries = [[attempt.error for attempt in record.tries] for record in edge.worker.ring.newest()]
+        tries = [[attempt.error for attempt in record.tries] for record in edge.worker.ledger.ring.newest()]
 
     assert replies == [b"first"] * 2
     assert ["UF", ""] in tries

@@ -140,4 +140,4 @@ async def test_it_is_not_passed_around_for_ever(tmp_path: Path) -> None:
 
 
 def _flags(edge: Edge) -> list[str]:
-    return [record.flag for record in edge.worker.ring.newest()]
+    return [record.flag for record in edge.worker.ledger.ring.newest()]
