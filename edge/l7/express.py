@@ -7,6 +7,10 @@ which the kernel has something to read, and for those a call from the poller doe
     on_phone    a head is here: judge it, run the pipeline, answer, or send it on
     on_service  the answer is here: send it to the phone, remember the request
 
+Neither sends at once.  What a look of the poller at its sockets has brought is judged
+first, then all of it is sent in a row (`Poller.send_soon`), and only then are the
+finished requests written down.
+
 For as many requests as stay usual the connection has no task.  Whatever is not usual
 is handed over at the point that it has reached (`Handed`), and a task
 (`PhoneConnection.run`) goes on from there: a head that is not whole, a body, an
@@ -58,11 +62,12 @@ class Handed:
 class Express:
     """The usual requests of one connection."""
 
-    __slots__ = ("_phone", "_trip", "handed")
+    __slots__ = ("_answer", "_phone", "_trip", "handed")
 
     def __init__(self, phone: "PhoneConnection") -> None:
         self._phone = phone
         self._trip: Trip | None = None
+        self._answer = b""  # for the phone, about to be sent
         self.handed: Handed | None = None
 
     def open(self) -> None:
@@ -84,7 +89,7 @@ class Express:
 
     def on_phone(self) -> int:
         """The phone has sent something."""
-        if self._trip is not None:
+        if self._trip is not None or self._answer:
             return PARK  # it may say what it likes once it has its answer
         try:
             return self._serve()
@@ -133,9 +138,8 @@ class Express:
         if verdict is not None:
             if not isinstance(verdict, Answer):
                 return self._hand_over(Handed(verdict))
-            if not transport.send_now(phone.answer_bytes(request, verdict)):
-                return self._hand_over(Handed(answered=True))
-            self._done(phone.end(request))
+            self._answer = phone.answer_bytes(request, verdict)
+            worker.poller.send_soon(self._reply)
             return TAKEN
         forwarder = worker.forwarder
         mirrored = request.route is not None and request.route.mirror is not None
@@ -152,14 +156,23 @@ class Express:
         assert attempt is not None and channel is not None, "begun and taken"
         phone.wait_for_service(trip.until)
         attempt.asked = phone.request_head(request, head, None, attempt, trip.until)
-        if not channel.send_now(attempt.asked):
-            trip.half_sent = True
-            self._trip = None
-            return self._hand_over(Handed(None, trip))
-        attempt.sent_ns = time.monotonic_ns()
-        channel.watch.express = self.on_service
-        channel.watch.arm()
+        worker.poller.send_soon(self._ask)
         return TAKEN
+
+    def _ask(self) -> None:
+        trip = self._trip
+        assert trip is not None and trip.channel is not None and trip.attempt is not None, "on its way"
+        channel, attempt = trip.channel, trip.attempt
+        try:
+            if channel.send_now(attempt.asked):
+                attempt.sent_ns = time.monotonic_ns()
+                channel.watch.express = self.on_service
+                channel.watch.arm()
+            else:
+                trip.half_sent = True
+                self._wake_with(Handed(None, trip))
+        except Exception as error:
+            self._wake_with(Handed(None, trip, error=error))
 
     # -- the way back --------------------------------------------------------------------
 
@@ -179,14 +192,32 @@ class Express:
             return self._hand_back(trip, data)
         attempt.first_ns = now_ns
         attempt.status = reply.status
-        sent = phone.transport.send_now(phone.whole_reply(request, reply, data[end:], attempt))
+        self._answer = phone.whole_reply(request, reply, data[end:], attempt)
         channel.watch.express = None
         self._trip = None
         trip.target.way.give_back(channel, reply.keep_alive, now_ns * 1e-9)
         phone.worker.forwarder.settle(phone, trip, learned=True, blame=reply.status >= 500)
-        if not sent:
-            return self._wake_with(Handed(answered=True))
-        return self._done(phone.end(request))
+        return phone.worker.poller.send_soon(self._reply)
+
+    def _reply(self) -> None:
+        phone, answer = self._phone, self._answer
+        try:
+            if phone.transport.send_now(answer):
+                phone.worker.poller.when_sent(self._over)
+            else:
+                self._answer = b""
+                self._wake_with(Handed(answered=True))
+        except Exception as error:
+            self._wake_with(Handed(error=error))
+
+    def _over(self) -> None:
+        phone, self._answer = self._phone, b""
+        request = phone.request
+        assert request is not None, "it has been answered just now"
+        try:
+            self._done(phone.end(request))
+        except Exception as error:
+            self._wake_with(Handed(error=error))
 
     # -- who goes on ---------------------------------------------------------------------
 

@@ -16,6 +16,12 @@ that it stands in, and the same again when it waits next.  So a watch may have a
 became of the event: `TAKEN`, it is dealt with; `WAKE`, a task has been started for
 it; `PARK`, not now.  It must not wait, and what it raises is its own affair (`edge.l7.express`).
 
+What an express wants to send waits until all events of one look have been dealt with
+(`send_soon`).  Whoever is written to while it sleeps has to be woken, and of a worker at
+work that was a ninth of all CPU time (on a virtual machine, where it interrupts another
+core).  Writes in a row wake a service once: it finds the others while it is awake.  A hot
+request costs a tenth less.
+
 A socket that has something to say while nobody reads it is taken out of the
 epoll until somebody does, or it would be reported for ever.  A reader that was
 woken and has not had its turn yet is reported once more, which is forgiven.
@@ -132,6 +138,9 @@ class Poller:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._watches: dict[int, Watch] = {}
+        self._looking = False
+        self._sends: list[Callable[[], None]] = []
+        self._sent: list[Callable[[], None]] = []
 
     def watch(self, descriptor: int) -> Watch:
         """A handle to wait with; it registers itself at the first wait."""
@@ -147,6 +156,24 @@ class Poller:
         del self._watches[descriptor]
         self._epoll.unregister(descriptor)
 
+    def send_soon(self, send: Callable[[], None]) -> None:
+        """Call `send`, which must not raise, when the events of this look have been dealt with."""
+        self._sends.append(send)
+        if not self._looking:
+            self._send()
+
+    def when_sent(self, then: Callable[[], None]) -> None:
+        """Called by a `send`: call `then`, which must not raise either, after the others' sends."""
+        self._sent.append(then)
+
+    def _send(self) -> None:
+        sends, self._sends = self._sends, []
+        for send in sends:
+            send()
+        sent, self._sent = self._sent, []
+        for then in sent:
+            then()
+
     async def run(self) -> None:
         """Wake readers until cancelled."""
         watches, poll = self._watches, self._epoll.poll
@@ -156,13 +183,19 @@ class Poller:
             while busy:
                 busy = woken = False
                 events = poll(0, EVENTS_MAX)
-                for descriptor, _ in events:
-                    # An express may have closed one that was reported with it.
-                    watch = watches.get(descriptor)
-                    if watch is not None:
-                        said = watch.event()
-                        busy |= said != PARK
-                        woken |= said == WAKE
+                self._looking = True
+                try:
+                    for descriptor, _ in events:
+                        # An express may have closed one that was reported with it.
+                        watch = watches.get(descriptor)
+                        if watch is not None:
+                            said = watch.event()
+                            busy |= said != PARK
+                            woken |= said == WAKE
+                finally:
+                    self._looking = False
+                if self._sends:
+                    self._send()
                 looks += 1
                 if woken or (busy and (len(events) > FEW or looks >= LOOKS_MAX)):
                     await trio.lowlevel.checkpoint()

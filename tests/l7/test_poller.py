@@ -1,6 +1,7 @@
 """Who waits is woken, once, and nobody spins."""
 
 import socket
+from collections.abc import Callable
 
 import trio
 import trio.testing
@@ -143,3 +144,48 @@ async def test_others_get_their_turn_whatever_comes() -> None:
     theirs.close()
 
     assert turns >= 100 // (LOOKS_MAX + 1)
+
+
+async def test_what_one_look_brings_is_sent_in_a_row_and_written_down_after_it() -> None:
+    """A peer that sleeps is woken by the first write and finds the others while it is awake."""
+    pairs = [socket.socketpair() for _ in range(3)]
+    poller, said = Poller(), []
+
+    def express(number: int) -> Callable[[], int]:
+        def on_event() -> int:
+            pairs[number][0].recv(10)
+            said.append(f"judge {number}")
+            poller.send_soon(lambda: send(number))
+            return TAKEN
+
+        return on_event
+
+    def send(number: int) -> None:
+        said.append(f"send {number}")
+        poller.when_sent(lambda: said.append(f"note {number}"))
+
+    for number, (ours, theirs) in enumerate(pairs):
+        watch = poller.watch(ours.fileno())
+        watch.express = express(number)
+        watch.arm()
+        theirs.send(b"a")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(poller.run)
+        with trio.fail_after(2):
+            while len(said) < 9:
+                await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+    for pair in pairs:
+        for sock in pair:
+            sock.close()
+
+    assert [word.split()[0] for word in said] == ["judge"] * 3 + ["send"] * 3 + ["note"] * 3
+
+
+async def test_what_is_sent_between_two_looks_is_sent_at_once() -> None:
+    """A task that serves in passing has no look to wait for."""
+    poller, said = Poller(), []
+
+    poller.send_soon(lambda: said.append("sent"))
+
+    assert said == ["sent"]
