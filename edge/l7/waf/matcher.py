@@ -85,6 +85,8 @@ class Matcher:
         for pattern in patterns:
             self._set.Add(pattern)
         self._set.Compile()
+        # The method underneath: the wrapper's own looks cost as much as searching a short text.
+        self._match: Callable[[bytes], list[int]] = self._set._set.Match
 
     def match(self, text: bytes, watch: Watch | None = None) -> list[int]:
         """Indices of the patterns that occur in `text`.  Raises `TooDear` when the text is long, or when
@@ -92,16 +94,16 @@ class Matcher:
         size = len(text)
         if size > SET_BYTES_MAX:
             raise TooDear
-        match = self._set.Match
+        match = self._match
         if watch is None:
-            return match(text) or []
+            return match(text)
         watch.begin_steps(size)
         step = max(STEP_BYTES, size // STEPS_MAX)
         for end in range(FIRST_STEP_BYTES, size, step):
             match(text[:end])
             if watch.is_slow():
                 raise TooDear
-        found = match(text) or []
+        found = match(text)
         if watch.is_slow():
             raise TooDear
         return found

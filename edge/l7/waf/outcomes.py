@@ -8,12 +8,12 @@ The chains are walked together, as the states of an automaton: a state is how fa
 texts need no decoding at all, and a decoder whose sign is not in the text is the identity; so a state leads
 to others by the signs that are present, and on ordinary text forty chains are three or four texts."""
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from edge.l7.waf.searchable import SEPARATOR
-from edge.l7.waf.transform import TRANSFORMS, Transform
+from edge.l7.waf.transform import TRANSFORMS, Transform, has_entity
 
 # Inside transformations the separator must hold no blank, which several of them squeeze.
 WALL: Final = b"\x1e\x1f\x1e"
@@ -54,7 +54,7 @@ _JOINABLE: Final[dict[str, tuple[bytes, ...]]] = {
 
 # The sign without which a decoder is the identity, as a bit of what `_signs` returns.
 _PERCENT, _ENTITY, _BACKSLASH, _HIGH, _NUL, _COMMENT, _DOTS = (1 << bit for bit in range(7))
-_ALL_SIGNS: Final = (1 << 7) - 1
+_ALL_SIGNS: Final = (1 << 13) - 1 - (1 << 7)
 _ALWAYS: Final = 1 << 7  # what is no decoder is always applied
 _SIGN_OF: Final[dict[str, int]] = {
     "urldecode": _PERCENT,
@@ -74,15 +74,52 @@ _SIGN_OF: Final[dict[str, int]] = {
     "normalizepathwin": _DOTS | _BACKSLASH,
     "normalisepathwin": _DOTS | _BACKSLASH,
 }
-# Every query has `&`; few have one of the entities that the two decoders know.
-_KNOWN_ENTITY = re.compile(rb"(?i)&(?:#|quot|amp|[lg]t|nbsp|colon|tab|newline|[lr]par|apos)")
+# On ordinary text, whose case does not matter (see `ordinary`), the other transformations have signs as well.
+_PLUS, _DASHES, _BLANK, _BLANKS, _SHELL = (1 << bit for bit in range(8, 13))
+_CALM_SIGN_OF: Final[dict[str, int]] = {
+    **dict.fromkeys(_SIGN_OF, 0),
+    "urldecode": _PLUS,
+    "urldecodeuni": _PLUS,
+    "normalizepath": _DOTS,
+    "normalisepath": _DOTS,
+    "normalizepathwin": _DOTS,
+    "normalisepathwin": _DOTS,
+    "removecomments": _DASHES,
+    "removecommentschar": _DASHES,
+    "trim": _BLANK,
+    "trimleft": _BLANK,
+    "trimright": _BLANK,
+    "removewhitespace": _BLANK,
+    "compresswhitespace": _BLANKS,
+    "shellwords": _BLANKS,
+    "cmdline": _SHELL,
+}
+
+
+def _calm_signs(text: bytes) -> int:
+    signs = 0
+    if b"+" in text:
+        signs = _PLUS
+    if b"./" in text or b"//" in text or b"/." in text:
+        signs |= _DOTS
+    if b"--" in text:
+        signs |= _DASHES
+    if b" " in text:
+        signs |= _BLANK
+        if b"  " in text:
+            signs |= _BLANKS | _SHELL
+        elif b" /" in text:
+            signs |= _SHELL
+    if b";" in text or b"," in text:
+        signs |= _SHELL
+    return signs
 
 
 def _signs(text: bytes) -> int:
     signs = 0
     if b"%" in text or b"+" in text:
         signs = _PERCENT
-    if b"&" in text and _KNOWN_ENTITY.search(text) is not None:
+    if has_entity(text):
         signs |= _ENTITY
     if b"\\" in text:
         signs |= _BACKSLASH
@@ -110,9 +147,9 @@ class _State:
 
     __slots__ = ("at", "decodes", "ways")
 
-    def __init__(self, at: frozenset[tuple[_Chain, int]]) -> None:
+    def __init__(self, at: frozenset[tuple[_Chain, int]], sign_of: Mapping[str, int]) -> None:
         self.at = at
-        self.decodes = any(not _SIGN_OF.keys().isdisjoint(chain.names[done:]) for chain, done in at)
+        self.decodes = any(sign_of.get(name) for chain, done in at for name in chain.names[done:])
         self.ways: dict[int, tuple[Members, tuple[_Move, ...]]] = {}
 
 
@@ -131,8 +168,10 @@ class Outcomes:
     State: the automaton, built as texts ask for it; at most one way per state and set of signs.
     """
 
-    def __init__(self, separator: bytes = SEPARATOR) -> None:
+    def __init__(self, separator: bytes = SEPARATOR, *, calm: bool = False) -> None:
+        """`calm`: all values will be ordinary, and no pattern cares about their case (see `ordinary`)."""
         self._separator = separator
+        self._signs, self._sign_of = (_calm_signs, _CALM_SIGN_OF) if calm else (_signs, _SIGN_OF)
         self._members: dict[_Chain, set[int]] = {}
         self._states: dict[frozenset[tuple[_Chain, int]], _State] = {}
         self._root: _State | None = None
@@ -167,7 +206,7 @@ class Outcomes:
         stack: list[tuple[_State, bytes]] = [(self._start(), joined)]
         while stack:
             state, text = stack.pop()
-            signs = _ALL_SIGNS if whole else _signs(text) if state.decodes else 0
+            signs = _ALL_SIGNS if whole else self._signs(text) if state.decodes else 0
             way = state.ways.get(signs)
             members, moves = self._way(state, signs) if way is None else way
             if members:
@@ -205,7 +244,7 @@ class Outcomes:
 
     def _each(self, state: _State, values: list[bytes], texts: Texts, *, whole: bool) -> None:
         joined = self._separator.join(values)
-        signs = _ALL_SIGNS if whole else _signs(joined) if state.decodes else 0
+        signs = _ALL_SIGNS if whole else self._signs(joined) if state.decodes else 0
         members, moves = self._way(state, signs)
         if members:
             texts.setdefault(joined, []).append(members)
@@ -222,18 +261,19 @@ class Outcomes:
     def _state(self, at: frozenset[tuple[_Chain, int]]) -> _State:
         known = self._states.get(at)
         if known is None:
-            known = self._states[at] = _State(at)
+            known = self._states[at] = _State(at, self._sign_of)
         return known
 
     def _way(self, state: _State, signs: int) -> tuple[Members, tuple[_Move, ...]]:
         known = state.ways.get(signs)
         if known is not None:
             return known
+        sign_of = self._sign_of
         members: set[int] = set()
         next_at: dict[str, set[tuple[_Chain, int]]] = {}
         for chain, done in state.at:
             names = chain.names
-            while done < len(names) and _SIGN_OF.get(names[done], _ALWAYS) & (signs | _ALWAYS) == 0:
+            while done < len(names) and sign_of.get(names[done], _ALWAYS) & (signs | _ALWAYS) == 0:
                 done += 1  # its sign is not there
             if done == len(names) or chain.every_stage:
                 members |= self._members[chain]

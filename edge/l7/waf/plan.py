@@ -41,6 +41,7 @@ _ORDINARY_CONTENT = (
     b"550e8400-e29b-41d4-a716-446655440000", b"https://i.edge.test/explore", b"me.png", b"1.5", b"a,b,c",
 )  # fmt: skip
 _ORDINARY_RAW = (
+    b"GET /feed?page=1 HTTP/1.1",
     b"GET /feed/timeline?page=1&size=20&q=hello+world HTTP/1.1", b"/feed/timeline?page=1&size=20&q=a%20b",
     b"page=1&size=20&q=hello+world&mail=ada%40example.com", b"edge_session=eyJhbGciOiJ.ab-c_1.x; theme=dark",
     b"name=Ada+Lovelace&email=ada%40example.com&note=see+you+at+10",

@@ -18,10 +18,11 @@ from typing import Final
 from edge.l7.waf.compiled import Step
 from edge.l7.waf.form import Phase
 from edge.l7.waf.matcher import Filter, Matcher, Watch
+from edge.l7.waf.ordinary import are_ordinary, calm, is_closed, is_foreign
 from edge.l7.waf.outcomes import Members, Outcomes
 from edge.l7.waf.quiet import Quiet
 from edge.l7.waf.regex import Pattern, compile_pattern
-from edge.l7.waf.searchable import SEPARATOR, crosses_lines, is_exotic
+from edge.l7.waf.searchable import SEPARATOR, crosses_lines
 
 # Phase and position of a rule.
 Spot = tuple[Phase, int]
@@ -39,26 +40,27 @@ WINDOW_BYTES: Final = 512
 class Group:
     """Patterns that share their texts and a matcher."""
 
-    def __init__(self, separator: bytes = SEPARATOR) -> None:
+    def __init__(self, separator: bytes = SEPARATOR, *, calm: bool = False) -> None:
         self._patterns: list[bytes] = []
         self._spots: list[Spot] = []
         self._separator = separator
-        self._outcomes = Outcomes(separator)
+        self._outcomes = Outcomes(separator, calm=calm)
         self._compiled: dict[int, Pattern] = {}
         self._matcher: Matcher | None = None
         self._filters: dict[Members, Filter] = {}
 
-    def add(self, spot: Spot, step: Step, pattern: Pattern) -> None:
-        """Let the rule at `spot` be found by `pattern`."""
-        link = step.links[0]
-        names = tuple(name for name in link.pipeline.names if name != "none")
-        self._outcomes.plant(len(self._patterns), names, link.multi)
-        self._patterns.append(pattern.source)
+    def add(self, spot: Spot, pattern: bytes, names: tuple[str, ...], *, every_stage: bool) -> None:
+        """Let the rule at `spot` be found by `pattern` in what these transformations make."""
+        self._outcomes.plant(len(self._patterns), names, every_stage)
+        self._patterns.append(pattern)
         self._spots.append(spot)
 
-    def prepare(self) -> None:
-        """Build the matchers now rather than for the first phone that needs them."""
-        self._matcher = Matcher(self._patterns)
+    def prepare(self, *, hostile: bool = True) -> None:
+        """Build the matchers now rather than for the first phone that needs them; those for hostile text only
+        if it will come here."""
+        self._matcher = self._matcher or Matcher(self._patterns)
+        if not hostile:
+            return
         self._filter(frozenset(range(len(self._patterns))))
         for members in self._outcomes.everybody():
             self._filter(members)
@@ -124,6 +126,8 @@ class Screen:
         # By whether their patterns cross lines, and by transformations that make text unlike any other:
         # such text would only mislead other rules' patterns.
         self._groups: dict[tuple[bool, tuple[str, ...]], Group] = {}
+        # Who is to be asked about ordinary text.
+        self._calm: dict[tuple[bool, tuple[str, ...]], Group] = {}
         self._quiet = Quiet()
 
     def __bool__(self) -> bool:
@@ -131,16 +135,27 @@ class Screen:
 
     def add(self, spot: Spot, step: Step, pattern: Pattern) -> None:
         """Let the rule at `spot` be found by `pattern`."""
-        link = step.links[0].link
-        kind = (crosses_lines(pattern), link.transforms if is_exotic(link) else ())
+        link = step.links[0]
+        names = tuple(name for name in link.pipeline.names if name != "none")
+        closed = is_closed(names)
+        kind = (crosses_lines(pattern), () if closed else names)
+        separator = SEPARATOR[:1] if kind[0] else SEPARATOR
         if kind not in self._groups:
-            self._groups[kind] = Group(SEPARATOR[:1] if kind[0] else SEPARATOR)
-        self._groups[kind].add(spot, step, pattern)
+            self._groups[kind] = Group(separator)
+        self._groups[kind].add(spot, pattern.source, names, every_stage=link.multi)
+        if not closed:
+            self._calm[kind] = self._groups[kind]
+        elif not is_foreign(pattern.source):
+            if kind not in self._calm:
+                self._calm[kind] = Group(separator, calm=True)
+            self._calm[kind].add(spot, *calm(pattern.source, names), every_stage=link.multi)
 
     def prepare(self) -> None:
         """Build all matchers."""
         for group in self._groups.values():
             group.prepare()
+        for group in self._calm.values():
+            group.prepare(hostile=False)
 
     def candidates(
         self, values: Iterable[bytes], watch: Watch | None = None, *, hostile: bool = False
@@ -153,7 +168,8 @@ class Screen:
         fresh = self._quiet.unknown(values)
         suspects: Suspects = {}
         if fresh:
-            for group in self._groups.values():
+            groups = self._calm if not hostile and are_ordinary(fresh) else self._groups
+            for group in groups.values():
                 # Each rule is in one group.
                 suspects |= group.search_hostile(fresh) if hostile else group.search(fresh, watch)
             if not suspects:

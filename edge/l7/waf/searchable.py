@@ -129,25 +129,3 @@ def anchored(link: Link) -> bool:
     return any(
         not inside and piece in {b"^", b"$", b"\\A", b"\\z", b"\\Z"} for piece, inside in tokens(constant)
     )
-
-
-# Transformations that turn any text into something unlike it.  Their outcomes would only mislead other rules'
-# patterns.
-_EXOTIC = frozenset(
-    (
-        "base64decode",
-        "base64decodeext",
-        "base64encode",
-        "hexdecode",
-        "hexencode",
-        "sha1",
-        "md5",
-        "length",
-        "urlencode",
-    )
-)
-
-
-def is_exotic(link: Link) -> bool:
-    """Whether the rule should not share a matcher with others."""
-    return not _EXOTIC.isdisjoint(link.transforms)

@@ -119,6 +119,15 @@ def html_entity_decode(text: bytes) -> bytes:
     return _ENTITY.sub(_entity, text) if b"&" in text else text
 
 
+# Every query has `&`; few have one of the entities that the two decoders know.
+_KNOWN_ENTITY = re.compile(rb"(?i)&(?:#|quot|amp|[lg]t|nbsp|colon|tab|newline|[lr]par|apos)")
+
+
+def has_entity(text: bytes) -> bool:
+    """Whether one of the two decoders of entities may change `text`."""
+    return b"&" in text and _KNOWN_ENTITY.search(text) is not None
+
+
 _JS = re.compile(rb"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|([0-7]{1,3})|([\s\S]))")
 _C_ESCAPES = {0x61: 7, 0x62: 8, 0x66: 12, 0x6E: 10, 0x72: 13, 0x74: 9, 0x76: 11}
 

@@ -92,7 +92,7 @@ def test_of_many_values_only_those_that_may_match_are_evaluated() -> None:
     step = steps_by_phase(ruleset)[2][0]
     pattern = searchable(step.rule.links[0])
     assert pattern is not None
-    group.add((2, 0), step, pattern)
+    group.add((2, 0), pattern.source, (), every_stage=False)
     values = [b"fine%d" % number for number in range(600)] + [b"so evil"]
 
     assert group.search(values) == group.search_hostile(values) == {(2, 0): {b"so evil"}}

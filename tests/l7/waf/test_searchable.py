@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from edge.l7.waf.matcher import Matcher
 from edge.l7.waf.regex import compile_pattern
-from edge.l7.waf.searchable import anchored, crosses_lines, is_exotic, loosened, multi_line, searchable
+from edge.l7.waf.searchable import anchored, crosses_lines, loosened, multi_line, searchable
 from tests.l7.waf.samples import seclang
 
 
@@ -36,12 +36,6 @@ def test_what_looks_for_line_ends_is_told_apart() -> None:
     assert anchored(link('SecRule ARGS "@rx ^a" "id:1"')) and not anchored(
         link('SecRule ARGS "@rx a" "id:1"')
     )
-
-
-def test_a_rule_that_looks_into_base64_keeps_to_itself() -> None:
-    """What it decodes would mislead other rules' patterns."""
-    assert is_exotic(link('SecRule ARGS "@rx a" "id:1,t:base64Decode"'))
-    assert not is_exotic(link('SecRule ARGS "@rx a" "id:1,t:lowercase"'))
 
 
 @pytest.mark.parametrize(
