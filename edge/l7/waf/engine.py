@@ -46,6 +46,7 @@ class Run:
         "quiet_phases",
         "removed",
         "removed_targets",
+        "silent",
         "stop_on_block",
         "suspects",
         "transaction",
@@ -73,6 +74,7 @@ class Run:
         self.quiet_phases: frozenset[int] = frozenset()
         # `hurried`: rather give up than take long.
         self.hostile = False
+        self.silent = False  # no rule of phase 1 or 2 has anything to say
         self.hurried = False
         self.watch: Watch | None = None
         self.removed: list[Selector] = []
@@ -112,7 +114,7 @@ def walk(steps: Iterable[tuple[int, Step]], run: Run) -> int:
         if not run.dirty:
             transaction.tx = step.snapshot
             transaction.tx_shared = True
-        if step.asks_first and step.links[0].is_silent(transaction):
+        if step.asks_first and step.is_silent(transaction):
             continue
         if run.is_late():
             run.over_budget = True

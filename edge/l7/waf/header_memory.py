@@ -14,7 +14,8 @@ from edge.l7.waf.compiled import Step
 from edge.l7.waf.engine import Run, evaluate
 from edge.l7.waf.form import Target
 from edge.l7.waf.matcher import Watch
-from edge.l7.waf.plan import COOKIE, PhasePlan, Plan
+from edge.l7.waf.ordinary import are_ordinary
+from edge.l7.waf.plan import COOKIE, PhasePlan, Plan, reads_only
 from edge.l7.waf.prefilter import Spot
 from edge.l7.waf.request import Headers, WafRequest
 from edge.l7.waf.variables import Transaction
@@ -30,11 +31,18 @@ _COOKIE_NAME: Final = (COOKIE, b"")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One block of headers.  `spots`: rules that may match in it; `quiet`: phases whose rules about headers
-    alone have nothing to say, as long as no other rule has."""
+    """One block of headers.
+
+    `spots`: rules that may match in it; `quiet`: phases whose rules about headers alone have nothing to say,
+    as long as no other rule has; `silent`: nor has any rule about headers or a body in the phases of a
+    request, if there is no body; `asked`: rules that may have all the same; `ordinary`: the method and the
+    protocol are (see there)."""
 
     spots: frozenset[Spot]
     quiet: frozenset[int]
+    silent: bool
+    asked: tuple[Step, ...]
+    ordinary: bool
 
 
 class HeaderMemory:
@@ -67,15 +75,28 @@ class HeaderMemory:
                 spots |= self._new_line(line, watch, hostile) if known is None else known
         transaction = Transaction(request)
         quiet = frozenset(
-            number for number, planned in self._plan.phases.items() if _is_quiet(planned, transaction)
+            number
+            for number, planned in self._plan.phases.items()
+            if _is_quiet(planned, planned.header_only, transaction)
         )
-        return Block(frozenset(spots), quiet)
+        silent = not spots and all(
+            number in quiet and _is_quiet(planned, planned.bodiless, transaction)
+            for number, planned in self._plan.phases.items()
+            if number <= 2
+        )
+        asked = tuple(step for step in self._plan.asked if not _is_ruled_out(step, transaction))
+        ordinary = are_ordinary([request.method.encode("latin-1"), request.protocol.encode("latin-1")])
+        return Block(frozenset(spots), quiet, silent, asked, ordinary)
 
     def _new_line(self, line: tuple[bytes, bytes], watch: Watch | None, hostile: bool) -> frozenset[Spot]:
         name, value = line
-        found = set(self._plan.lines.candidates((name,), watch, hostile=hostile))
+        found = set(
+            self._plan.lines.candidates((name,), watch, hostile=hostile, ordinary=are_ordinary([name]))
+        )
         if value:
-            found |= self._plan.lines.candidates((value,), watch, hostile=hostile).keys()
+            found |= self._plan.lines.candidates(
+                (value,), watch, hostile=hostile, ordinary=are_ordinary([value])
+            ).keys()
         alone = Transaction(WafRequest("", "", b"", "", (line,)))
         kept = frozenset(
             spot
@@ -89,17 +110,26 @@ class HeaderMemory:
         return kept
 
 
-def _is_quiet(planned: PhasePlan, transaction: Transaction) -> bool:
+def _is_quiet(planned: PhasePlan, positions: list[int], transaction: Transaction) -> bool:
     trial = Run(Transaction(transaction.request), stop_on_block=False)
-    for position in planned.header_only:
+    for position in positions:
         step = planned.folded.steps[position]
         trial.transaction.tx = step.snapshot
         trial.transaction.tx_shared = True
-        if step.links[0].is_silent(trial.transaction):
+        if step.is_silent(trial.transaction):
             continue
         if evaluate(step, trial) or trial.dirty:
             return False
     return True
+
+
+def _is_ruled_out(step: Step, transaction: Transaction) -> bool:
+    """Whether a link that looks at headers alone shows that the rule does not match."""
+    return any(
+        link.is_silent(transaction)
+        for link in step.proofs
+        if link.stands_alone() and reads_only(link.link, ("head",))
+    )
 
 
 def _says(step: Step, transaction: Transaction) -> bool:

@@ -171,6 +171,7 @@ class Outcomes:
     def __init__(self, separator: bytes = SEPARATOR, *, calm: bool = False) -> None:
         """`calm`: all values will be ordinary, and no pattern cares about their case (see `ordinary`)."""
         self._separator = separator
+        self._calm = calm
         self._signs, self._sign_of = (_calm_signs, _CALM_SIGN_OF) if calm else (_signs, _SIGN_OF)
         self._members: dict[_Chain, set[int]] = {}
         self._states: dict[frozenset[tuple[_Chain, int]], _State] = {}
@@ -195,6 +196,12 @@ class Outcomes:
     def of(self, values: list[bytes], *, whole: bool = False) -> Texts:
         """Every distinct outcome on the joined values.  `whole`: as if every sign were there, so that the
         members are always the same few sets."""
+        if self._calm:
+            # No value holds a separator, and mostly there is nothing to be done.
+            joined = self._separator.join(values)
+            members, moves = self._way(self._start(), _calm_signs(joined))
+            if not moves:
+                return {joined: [members]}
         texts: Texts = {}
         single = len(values) == 1
         joined = values[0] if single else WALL.join(values)

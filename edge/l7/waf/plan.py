@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 
 from edge.l7.waf.compiled import Step
 from edge.l7.waf.fold import Folded
-from edge.l7.waf.form import Phase, Target
+from edge.l7.waf.form import Link, Phase, Target
 from edge.l7.waf.prefilter import Screen, Spot
 from edge.l7.waf.regex import Pattern
 from edge.l7.waf.searchable import anchored, crosses_lines, searchable
-from edge.l7.waf.variables import COLLECTIONS, Transaction, xml_items
+from edge.l7.waf.variables import COLLECTIONS, Part, Transaction, xml_items
 
 _PATH = frozenset(("REQUEST_FILENAME", "REQUEST_BASENAME"))
 _NAMES = frozenset(("ARGS_NAMES", "ARGS_GET_NAMES", "ARGS_POST_NAMES", "REQUEST_COOKIES_NAMES"))
@@ -108,6 +108,10 @@ class PhasePlan:
     folded: Folded
     always: list[int] = field(default_factory=list)  # not only about headers
     header_only: list[int] = field(default_factory=list)
+    # Of `always`, where there is no body: known with the headers, and asked each time; what is in neither
+    # only says how others are to look.
+    bodiless: list[int] = field(default_factory=list)
+    asked: list[Step] = field(default_factory=list)
 
 
 class Plan:
@@ -124,6 +128,7 @@ class Plan:
         self.pools = list(self._pools.values())
         for pool in self.pools:
             pool.settle()
+        self.asked = [step for phase, one in self.phases.items() if phase <= 2 for step in one.asked]
 
     def step(self, spot: Spot) -> Step:
         """The step at `spot`."""
@@ -141,8 +146,15 @@ class Plan:
             or (crosses_lines(pattern) and anchored(first))
             or (phase == 1 and "REQUEST_BODY" in collections)  # the body is looked at when it has been read
         ):
-            (planned.header_only if is_about_headers(step) else planned.always).append(position)
-            step.asks_first = True
+            step.ask_first()
+            if is_about_headers(step):
+                planned.header_only.append(position)
+                return
+            planned.always.append(position)
+            if is_about_headers(step, or_body=True):
+                planned.bodiless.append(position)
+            elif not only_steers(step):
+                planned.asked.append(step)
             return
         for source in step.links[0].sources:
             source.searched = source.collection in _CONTENT | _RAW
@@ -187,22 +199,43 @@ def _is_noisy(step: Step, pattern: Pattern, ordinary: tuple[bytes, ...]) -> bool
     return any(pattern.found(text) for value in ordinary for text in step.links[0].pipeline.stages(value))
 
 
-def is_about_headers(step: Step) -> bool:
-    """Whether the outcome depends on nothing but the method, the protocol and the headers without Cookie."""
+def only_steers(step: Step) -> bool:
+    """Whether a match does nothing but take targets away from other rules, or show them a body: where no
+    other rule matches without it, and there is no body, none does with it."""
+    rule = step.rule
+    return (
+        not rule.log
+        and rule.action == "pass"
+        and not rule.skip_after
+        and not any(one.link.setvars or one.link.capture for one in step.links)
+        and all(control.name in _STEERING for one in step.links for control in one.link.controls)
+    )
+
+
+_STEERING = frozenset(("forcerequestbodyvariable", "ruleremovetargetbyid", "ruleremovetargetbytag"))
+
+
+def is_about_headers(step: Step, *, or_body: bool = False) -> bool:
+    """Whether the outcome depends on nothing but the method, the protocol and the headers without Cookie.
+    `or_body`: and on the body, of which there is none."""
+    parts: tuple[Part, ...] = ("head", "body") if or_body else ("head",)
     if not step.rule_is_private and len(step.links) > 1:
         return False
     links = [compiled.link for compiled in step.links]
     if any(link.controls for link in links) or step.rule.action not in {"pass", "block"}:
         return False
-    for index, link in enumerate(links):
-        for target in link.targets:
-            part = COLLECTIONS[target.collection][1]
-            if part == "tx" and index:
-                continue
-            if part != "head" or target.pattern is not None:
-                return False
-            if target.collection == "REQUEST_HEADERS" and target.key in {None, COOKIE}:
-                return False
-        if link.operator is not None and any(hole[1] != "TX" for hole in link.operator.argument.holes):
-            return False
-    return True
+    return all(
+        reads_only(link, (*parts, "tx") if index else parts)
+        and (link.operator is None or all(hole[1] == "TX" for hole in link.operator.argument.holes))
+        for index, link in enumerate(links)
+    )
+
+
+def reads_only(link: Link, parts: tuple[Part, ...]) -> bool:
+    """Whether all its values come from these parts of a request; Cookie is no part of the head."""
+    return all(
+        COLLECTIONS[target.collection][1] in parts
+        and not (target.pattern is not None and COLLECTIONS[target.collection][1] != "tx")
+        and not (target.collection == "REQUEST_HEADERS" and target.key in {None, COOKIE})
+        for target in link.targets
+    )

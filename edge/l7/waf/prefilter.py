@@ -18,7 +18,7 @@ from typing import Final
 from edge.l7.waf.compiled import Step
 from edge.l7.waf.form import Phase
 from edge.l7.waf.matcher import Filter, Matcher, Watch
-from edge.l7.waf.ordinary import are_ordinary, calm, is_closed, is_foreign
+from edge.l7.waf.ordinary import calm, is_closed, is_foreign
 from edge.l7.waf.outcomes import Members, Outcomes
 from edge.l7.waf.quiet import Quiet
 from edge.l7.waf.regex import Pattern, compile_pattern
@@ -157,10 +157,19 @@ class Screen:
         for group in self._calm.values():
             group.prepare(hostile=False)
 
+    def minds(self, *, ordinary: bool) -> bool:
+        """Whether anybody here looks at such text."""
+        return bool(self._calm if ordinary else self._groups)
+
     def candidates(
-        self, values: Iterable[bytes], watch: Watch | None = None, *, hostile: bool = False
+        self,
+        values: Iterable[bytes],
+        watch: Watch | None = None,
+        *,
+        hostile: bool = False,
+        ordinary: bool = False,
     ) -> Suspects:
-        """Rules that may match one of `values`.
+        """Rules that may match one of `values`; `ordinary`: which are (see there).
 
         Raises `TooDear` when `watch` finds that this takes too long; `hostile` takes the way that copes with
         any text.
@@ -168,10 +177,12 @@ class Screen:
         fresh = self._quiet.unknown(values)
         suspects: Suspects = {}
         if fresh:
-            groups = self._calm if not hostile and are_ordinary(fresh) else self._groups
+            groups = self._calm if ordinary and not hostile else self._groups
             for group in groups.values():
                 # Each rule is in one group.
-                suspects |= group.search_hostile(fresh) if hostile else group.search(fresh, watch)
+                found = group.search_hostile(fresh) if hostile else group.search(fresh, watch)
+                if found:
+                    suspects |= found
             if not suspects:
                 self._quiet.learn(fresh)
         return suspects

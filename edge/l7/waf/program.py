@@ -4,9 +4,8 @@
 cannot rule out, and falls back to the full order from the first match on.  Both come to the same verdict; a
 differential test holds them to it."""
 
-from collections.abc import Callable
-from functools import partial
-from typing import Final, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Final
 
 from edge.l7.waf.compiled import Step
 from edge.l7.waf.engine import Run, walk
@@ -14,16 +13,16 @@ from edge.l7.waf.fold import Folded, fold
 from edge.l7.waf.form import Marker, Phase
 from edge.l7.waf.header_memory import HeaderMemory
 from edge.l7.waf.matcher import TooDear
-from edge.l7.waf.plan import Plan
+from edge.l7.waf.ordinary import are_ordinary
+from edge.l7.waf.plan import COOKIE, Plan
 from edge.l7.waf.prefilter import Screen
 from edge.l7.waf.ruleset import RuleSet
+from edge.l7.waf.variables import Transaction
 
 PHASES: tuple[Phase, ...] = (1, 2, 3, 4, 5)
 
 # A hurried inspection does not evaluate rules on more text than this: some 50 ns a byte and rule.
 HURRIED_BYTES_MAX: Final = 16 * 1024
-
-_Answer = TypeVar("_Answer")
 
 
 def steps_by_phase(ruleset: RuleSet) -> dict[Phase, list[Step]]:
@@ -85,9 +84,11 @@ class FastProgram:
         planned = self._plan.phases[number]
         folded = planned.folded
         if run.possible is None:
-            self._look_at_head(run)
+            _patiently(run, self._look_at_head)
+        if run.silent and number <= 2:
+            return
         if number == 2 and run.transaction.body is not None:
-            self._look_at_body(run)
+            _patiently(run, self._look_at_body)
         if run.over or not folded.steps:
             return
         positions = set(planned.always)
@@ -112,24 +113,34 @@ class FastProgram:
 
     def _look_at_head(self, run: Run) -> None:
         transaction = run.transaction
-        block = _patiently(run, partial(self._headers.block, transaction.request, run.watch))
+        request = transaction.request
+        block = self._headers.block(request, run.watch, hostile=run.hostile)
         run.quiet_phases = block.quiet
         run.possible = {spot: set() for spot in block.spots}
+        # All values of the head are made of these.
+        ordinary = block.ordinary and are_ordinary([request.target, *transaction.header(COOKIE)])
         for pool in self._plan.pools:
-            if pool.of_head and not run.over_budget:
+            if pool.of_head and not run.over_budget and pool.screen.minds(ordinary=ordinary):
                 values = [value for get in pool.of_head for value in get(transaction) if value]
-                self._search(pool.screen, values, run)
+                self._search(pool.screen, values, run, ordinary=ordinary)
+        run.silent = (
+            block.silent
+            and not run.possible
+            and not (run.dirty or run.over_budget)
+            and transaction.body is None
+            and _nobody_speaks(block.asked, transaction)
+        )
 
     def _look_at_body(self, run: Run) -> None:
         transaction = run.transaction
         for pool in self._plan.pools:
             if pool.of_body and not run.over_budget:
                 values = [value for get in pool.of_body for value in get(transaction) if value]
-                self._search(pool.screen, values, run)
+                self._search(pool.screen, values, run, ordinary=are_ordinary(values))
 
-    def _search(self, screen: Screen, values: list[bytes], run: Run) -> None:
+    def _search(self, screen: Screen, values: list[bytes], run: Run, *, ordinary: bool) -> None:
         assert run.possible is not None
-        found = _patiently(run, partial(screen.candidates, values, run.watch))
+        found = screen.candidates(values, run.watch, hostile=run.hostile, ordinary=ordinary)
         for spot, suspects in found.items():
             run.possible.setdefault(spot, set()).update(suspects)
         # Hostile text costs most here, before a single rule is walked.
@@ -137,15 +148,25 @@ class FastProgram:
             run.over_budget = True
 
 
-def _patiently(run: Run, ask: Callable[..., _Answer]) -> _Answer:
-    """Ask again in the way for hostile text when the usual one is too dear, unless in a hurry."""
+def _nobody_speaks(asked: Iterable[Step], transaction: Transaction) -> bool:
+    # Half the price of walking, for nearly all requests.
+    transaction.tx_shared = True
+    for step in asked:
+        transaction.tx = step.snapshot
+        if not step.is_silent(transaction):
+            return False
+    return True
+
+
+def _patiently(run: Run, look: Callable[[Run], None]) -> None:
+    """Look again in the way for hostile text when the usual one is too dear, unless in a hurry."""
     try:
-        return ask(hostile=run.hostile)
+        look(run)
     except TooDear:
         if run.hurried:
             raise
         run.hostile = True
-        return ask(hostile=True)
+        look(run)
 
 
 def _walk(folded: Folded, positions: list[int], run: Run) -> int:

@@ -37,24 +37,20 @@ class Quiet:
         """Those of `values` that have to be looked at, each once."""
         young, old = self._young, self._old
         fresh = list(dict.fromkeys([value for value in values if value not in young]))
-        if not fresh or not old:
+        if not old or not fresh:
             return fresh
-        still: list[bytes] = []
-        for value in fresh:
-            if value in old:
-                self._add(value)
-            else:
-                still.append(value)
+        still = [value for value in fresh if value not in old]
+        if len(still) < len(fresh):
+            self.learn([value for value in fresh if value in old])
         return still
 
     def learn(self, values: list[bytes]) -> None:
         """No rule has anything to say about any of `values`."""
-        for value in values:
-            if len(value) <= VALUE_BYTES_MAX:
-                self._add(value)
-
-    def _add(self, value: bytes) -> None:
-        if len(self._young) >= VALUES_MAX or self._bytes + len(value) > BYTES_MAX:
+        size = sum(map(len, values))
+        if size > VALUE_BYTES_MAX:
+            values = [value for value in values if len(value) <= VALUE_BYTES_MAX]
+            size = sum(map(len, values))
+        if len(self._young) + len(values) > VALUES_MAX or self._bytes + size > BYTES_MAX:
             self._old, self._young, self._bytes = self._young, set(), 0
-        self._young.add(value)
-        self._bytes += len(value)
+        self._young.update(values)
+        self._bytes += size
