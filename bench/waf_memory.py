@@ -35,6 +35,7 @@ def main() -> None:
     empty = resident_mb()
     sources = [asked.crs] if asked.crs else []
     inspector = Inspector(load_ruleset(sources, embedded=not asked.no_embedded))
+    inspector.prepare()
     for head, body in warm_up_requests():
         if body is None:
             inspector.inspect_head(head, 0.0)

@@ -9,8 +9,9 @@ from itertools import pairwise
 
 from edge.l7.waf.bodies import Items
 from edge.l7.waf.form import Link, Rule, Selector, Target
-from edge.l7.waf.operators import Hit, Test, compile_operator
+from edge.l7.waf.operators import Hit, Test, compile_operator, takes_long_to_compile
 from edge.l7.waf.regex import compile_pattern
+from edge.l7.waf.request import WafRequest
 from edge.l7.waf.ruleset import selects
 from edge.l7.waf.transform import pipeline_of
 from edge.l7.waf.variables import COLLECTIONS, Transaction, xml_items
@@ -18,6 +19,7 @@ from edge.l7.waf.variables import COLLECTIONS, Transaction, xml_items
 # (collection, key, value after transformations, hit)
 Found = tuple[str, bytes, bytes, Hit]
 _UNCONDITIONAL: Hit = (-1, ())
+_NOBODY = Transaction(WafRequest("", "", b"", "", ()))
 
 
 class Source:
@@ -190,6 +192,13 @@ class Step:
     def is_silent(self, transaction: Transaction) -> bool:
         """Whether the rule certainly does not match; see `proofs`."""
         return any(link.is_silent(transaction) for link in self.proofs)
+
+    def prepare(self) -> None:
+        """Compile patterns that take long now rather than for the first phone that needs them."""
+        for compiled in self.links:
+            operator = compiled.link.operator
+            if compiled.test is not None and operator is not None and takes_long_to_compile(operator):
+                compiled.test(b"", _NOBODY)
 
     def is_selected(self, selector: Selector) -> bool:
         """Whether `selector` means this rule; remembered, because selectors come from rule files and

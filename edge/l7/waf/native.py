@@ -46,7 +46,7 @@ from edge.l7.waf.form import (
     Target,
 )
 from edge.l7.waf.macro import parse_macro
-from edge.l7.waf.operators import quote
+from edge.l7.waf.operators import check_operator, quote
 from edge.l7.waf.problem import Problems
 from edge.l7.waf.regex import PatternError, compile_pattern
 from edge.l7.waf.ruleset import Settings
@@ -271,7 +271,14 @@ def _link(table: Mapping[str, Any], match: Any, read: Callable[[str], bytes]) ->
         transforms += ("length",)
     if kind in {"count_gt", "count_eq"}:
         targets = tuple(Target(t.collection, t.key, t.pattern, count=True) for t in targets)
-    return Link(targets, _operator(kind, argument, negated, read), transforms)
+    operator = _operator(kind, argument, negated, read)
+    try:
+        check_operator(operator)
+    except PatternError as error:
+        raise _Bad(f"RE2 cannot run the pattern: {error}") from None
+    except ValueError as error:
+        raise _Bad(f"{kind}: {error}") from None
+    return Link(targets, operator, transforms)
 
 
 def _transforms(table: Mapping[str, Any]) -> tuple[str, ...]:
@@ -302,7 +309,6 @@ def _target(text: str) -> Target:
 
 
 def _pattern(text: str) -> bytes:
-    # Rule files are UTF-8, the engine reads bytes: "é" in a pattern means its two bytes.
     pattern = text.encode("utf-8")
     try:
         compile_pattern(pattern)
@@ -319,7 +325,8 @@ def _operator(kind: str, argument: Any, negated: bool, read: Callable[[str], byt
         # A pattern of several lines is written for people: blanks at the ends of lines and line breaks do not
         # count.
         joined = "".join(line.strip() for line in str(argument).splitlines())
-        return plain("rx", _pattern(joined))
+        # Rule files are UTF-8, the engine reads bytes: "é" in a pattern means its two bytes.
+        return plain("rx", joined.encode())
     if kind in {"any", "words"}:
         phrases = tuple(str(phrase).encode() for phrase in argument)
         if not phrases:

@@ -26,6 +26,9 @@ Test = Callable[[bytes, Transaction], Hit | None]
 # Patterns built from macros at run time.  The text comes from rule files through variables, so a few repeat.
 MACRO_PATTERNS_MAX = 64
 
+# RE2 compiles half a microsecond a byte, and nothing else in the process runs meanwhile.
+LATE_PATTERN_BYTES_MAX = 2048
+
 # Reading an address takes 6 us, and a phone has one for many requests.
 ADDRESSES_MAX = 1024
 ADDRESS_BYTES_MAX = 64
@@ -91,15 +94,37 @@ _NUMBER = re.compile(rb"\s*[+-]?[0-9]{1,16}")
 
 
 def compile_operator(operator: Operator) -> Test:
-    """The function for one operator.  Raises `PatternError` or ValueError on a bad argument."""
+    """The function for one operator that `check_operator` has nothing to say against."""
     return _COMPILERS[operator.name](operator)
 
 
-def _rx(operator: Operator) -> Test:
+def check_operator(operator: Operator) -> None:
+    """Raise `PatternError` or ValueError on a bad argument.  Patterns are compiled for that and thrown away:
+    of those in use few are ever asked."""
+    source = _pattern_of(operator)
+    if source is not None:
+        compile_pattern(source)
+    else:
+        compile_operator(operator)
+
+
+def takes_long_to_compile(operator: Operator) -> bool:
+    """Whether the pattern behind it should not wait for the first phone to be compiled."""
+    return len(_pattern_of(operator) or b"") > LATE_PATTERN_BYTES_MAX
+
+
+def _pattern_of(operator: Operator) -> bytes | None:
     constant = operator.argument.constant
-    if constant is None:
-        return _rx_macro(operator)
-    return pattern_test(compile_pattern(constant))
+    if operator.name == "rx":
+        return constant
+    if operator.name == "pm":
+        return pm_pattern(pm_phrases(operator))
+    return bytes_outside(constant or b"0-255") if operator.name == "validatebyterange" else None
+
+
+def _rx(operator: Operator) -> Test:
+    source = _pattern_of(operator)
+    return _rx_macro(operator) if source is None else pattern_test(Pattern(source))
 
 
 def pattern_test(pattern: Pattern) -> Test:
@@ -131,10 +156,6 @@ def _rx_macro(operator: Operator) -> Test:
         return None if pattern is None else pattern_test(pattern)(value, transaction)
 
     return test
-
-
-def _pm(operator: Operator) -> Test:
-    return pattern_test(compile_pattern(pm_pattern(pm_phrases(operator))))
 
 
 def _text(compare: Callable[[bytes, bytes], int]) -> Callable[[Operator], Test]:
@@ -195,10 +216,8 @@ def _compare(test: Callable[[int, int], bool]) -> Callable[[Operator], Test]:
 
 
 def _byte_range(operator: Operator) -> Test:
-    refused = bytes_outside(operator.argument.constant or b"0-255")
-    if refused is None:
-        return lambda value, transaction: None
-    return pattern_test(compile_pattern(refused))
+    refused = _pattern_of(operator)
+    return pattern_test(Pattern(refused)) if refused is not None else lambda value, transaction: None
 
 
 def _utf8(value: bytes, _: Transaction) -> Hit | None:
@@ -248,7 +267,7 @@ def _xss(value: bytes, _: Transaction) -> Hit | None:
 
 _COMPILERS: dict[str, Callable[[Operator], Test]] = {
     "rx": _rx,
-    "pm": _pm,
+    "pm": _rx,
     "contains": _text(_contains),
     "containsword": _text(_contains_word),
     "strmatch": _text(_contains),
@@ -263,7 +282,7 @@ _COMPILERS: dict[str, Callable[[Operator], Test]] = {
     "le": _compare(lambda value, argument: value <= argument),
     "lt": _compare(lambda value, argument: value < argument),
     "validatebyterange": _byte_range,
-    "validateurlencoding": lambda operator: pattern_test(compile_pattern(BAD_PERCENT)),
+    "validateurlencoding": lambda operator: pattern_test(Pattern(BAD_PERCENT)),
     "validateutf8encoding": lambda operator: _utf8,
     "ipmatch": _ip_match,
     "detectsqli": lambda operator: _sqli,

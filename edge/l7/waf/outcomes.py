@@ -54,7 +54,6 @@ _JOINABLE: Final[dict[str, tuple[bytes, ...]]] = {
 
 # The sign without which a decoder is the identity, as a bit of what `_signs` returns.
 _PERCENT, _ENTITY, _BACKSLASH, _HIGH, _NUL, _COMMENT, _DOTS = (1 << bit for bit in range(7))
-_ALL_SIGNS: Final = (1 << 13) - 1 - (1 << 7)
 _ALWAYS: Final = 1 << 7  # what is no decoder is always applied
 _SIGN_OF: Final[dict[str, int]] = {
     "urldecode": _PERCENT,
@@ -183,19 +182,8 @@ class Outcomes:
         self._states.clear()
         self._root = None
 
-    def everybody(self) -> list[Members]:
-        """Whoever may be named by `of(…, whole=True)`."""
-        found, stack = [], [self._start()]
-        while stack:
-            members, moves = self._way(stack.pop(), _ALL_SIGNS)
-            stack.extend(move.to for move in moves)
-            if members:
-                found.append(members)
-        return found
-
-    def of(self, values: list[bytes], *, whole: bool = False) -> Texts:
-        """Every distinct outcome on the joined values.  `whole`: as if every sign were there, so that the
-        members are always the same few sets."""
+    def of(self, values: list[bytes]) -> Texts:
+        """Every distinct outcome on the joined values."""
         if self._calm:
             # No value holds a separator, and mostly there is nothing to be done.
             joined = self._separator.join(values)
@@ -208,12 +196,12 @@ class Outcomes:
         marks = 2 * (len(values) - 1)
         if not single and (joined.count(b"\x1e") != marks or joined.count(b"\x1f") * 2 != marks):
             # The values hold separators themselves: take no risk.
-            self._each(self._start(), values, texts, whole=whole)
+            self._each(self._start(), values, texts)
             return texts
         stack: list[tuple[_State, bytes]] = [(self._start(), joined)]
         while stack:
             state, text = stack.pop()
-            signs = _ALL_SIGNS if whole else self._signs(text) if state.decodes else 0
+            signs = self._signs(text) if state.decodes else 0
             way = state.ways.get(signs)
             members, moves = self._way(state, signs) if way is None else way
             if members:
@@ -232,13 +220,13 @@ class Outcomes:
                                 break
                     if walls is None:
                         pieces = [move.apply(value) for value in text.split(WALL)]
-                        self._each(move.to, pieces, texts, whole=whole)
+                        self._each(move.to, pieces, texts)
                         continue
                 after = move.apply(text)
                 if signs and not single and after.count(b"\x1e") != marks:
                     # A decoder has made a mark of our own, or eaten one: from the start, value by value.
                     texts = {}
-                    self._each(self._start(), values, texts, whole=whole)
+                    self._each(self._start(), values, texts)
                     return texts
                 stack.append((move.to, after))
         return texts if single else self._separated(texts)
@@ -249,14 +237,14 @@ class Outcomes:
             out.setdefault(text.replace(WALL, self._separator), []).extend(members)
         return out
 
-    def _each(self, state: _State, values: list[bytes], texts: Texts, *, whole: bool) -> None:
+    def _each(self, state: _State, values: list[bytes], texts: Texts) -> None:
         joined = self._separator.join(values)
-        signs = _ALL_SIGNS if whole else self._signs(joined) if state.decodes else 0
+        signs = self._signs(joined) if state.decodes else 0
         members, moves = self._way(state, signs)
         if members:
             texts.setdefault(joined, []).append(members)
         for move in moves:
-            self._each(move.to, [move.apply(value) for value in values], texts, whole=whole)
+            self._each(move.to, [move.apply(value) for value in values], texts)
 
     # -- the automaton ----------------------------------------------------------
 

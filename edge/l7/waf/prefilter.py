@@ -19,9 +19,9 @@ from edge.l7.waf.compiled import Step
 from edge.l7.waf.form import Phase
 from edge.l7.waf.matcher import Filter, Matcher, Watch
 from edge.l7.waf.ordinary import calm, is_closed, is_foreign
-from edge.l7.waf.outcomes import Members, Outcomes
+from edge.l7.waf.outcomes import Outcomes
 from edge.l7.waf.quiet import Quiet
-from edge.l7.waf.regex import Pattern, compile_pattern
+from edge.l7.waf.regex import Pattern
 from edge.l7.waf.searchable import SEPARATOR, crosses_lines
 
 # Phase and position of a rule.
@@ -31,9 +31,6 @@ Suspects = dict[Spot, set[bytes]]
 
 # Of fewer values it is not worth asking which they are.
 NARROW_MIN: Final = 4
-# Text that decoders make more of than this is searched apart.  For fewer, which is what long prose becomes,
-# one filter of all patterns is quicker than thirty small ones.
-FEW_TEXTS: Final = 6
 WINDOW_BYTES: Final = 512
 
 
@@ -45,9 +42,8 @@ class Group:
         self._spots: list[Spot] = []
         self._separator = separator
         self._outcomes = Outcomes(separator, calm=calm)
-        self._compiled: dict[int, Pattern] = {}
         self._matcher: Matcher | None = None
-        self._filters: dict[Members, Filter] = {}
+        self._filter: Filter | None = None
 
     def add(self, spot: Spot, pattern: bytes, names: tuple[str, ...], *, every_stage: bool) -> None:
         """Let the rule at `spot` be found by `pattern` in what these transformations make."""
@@ -59,11 +55,8 @@ class Group:
         """Build the matchers now rather than for the first phone that needs them; those for hostile text only
         if it will come here."""
         self._matcher = self._matcher or Matcher(self._patterns)
-        if not hostile:
-            return
-        self._filter(frozenset(range(len(self._patterns))))
-        for members in self._outcomes.everybody():
-            self._filter(members)
+        if hostile:
+            self._everything()
 
     def search(self, values: list[bytes], watch: Watch | None = None) -> Suspects:
         """Rules that may match some of `values`, and which of them.  Raises `TooDear`."""
@@ -72,51 +65,45 @@ class Group:
             matcher = self._matcher = Matcher(self._patterns)
         suspects: Suspects = {}
         for text, made_for in self._outcomes.of(values).items():
-            for index in matcher.match(text, watch):
-                # A pattern may be in a text that its rule does not look at: it was made for others.
-                if any(index in members for members in made_for):
-                    self._suspect(index, text, values, suspects)
+            found = matcher.match(text, watch)
+            if not found:
+                continue
+            # A pattern may be in a text that its rule does not look at: it was made for others.
+            wanted = [index for index in found if any(index in members for members in made_for)]
+            pieces = text.split(self._separator) if len(values) >= NARROW_MIN else ()
+            if len(pieces) != len(values):
+                for index in wanted:
+                    suspects.setdefault(self._spots[index], set()).update(values)
+                continue
+            for value, piece in zip(values, pieces, strict=True) if wanted else ():
+                for index in matcher.match(piece):
+                    if index in wanted:
+                        suspects.setdefault(self._spots[index], set()).add(value)
         return suspects
 
     def search_hostile(self, values: list[bytes]) -> Suspects:
-        """The same answer in a way that copes with any text."""
-        texts = self._outcomes.of(values)
-        if len(texts) > FEW_TEXTS:
-            return self._search_apart(values)
+        """The same answer in a way that copes with any text.
+
+        Each text is searched for the patterns that look at it and no others.  With all patterns on every text
+        8 kB of pieces of attacks took 28 ms.
+        """
         suspects: Suspects = {}
-        search = self._filter(frozenset(range(len(self._patterns))))
-        for text, made_for in texts.items():
-            for index in search.match(text):
-                if any(index in members for members in made_for):
-                    self._suspect(index, text, values, suspects)
+        everything, separator = self._everything(), self._separator
+        for text, made_for in self._outcomes.of(values).items():
+            narrow = len(values) >= NARROW_MIN and text.count(separator) == len(values) - 1
+            for index in everything.match(text, frozenset().union(*made_for)):
+                known = suspects.setdefault(self._spots[index], set())
+                if narrow:
+                    pattern = everything.pattern(index)
+                    known.update(values[number] for number in occurrences(pattern, text, separator))
+                else:
+                    known.update(values)
         return suspects
 
-    def _search_apart(self, values: list[bytes]) -> Suspects:
-        # Each text is searched for the patterns that look at it and no others.  With all patterns on every
-        # text 8 kB of pieces of attacks took 28 ms.
-        suspects: Suspects = {}
-        for text, made_for in self._outcomes.of(values, whole=True).items():
-            for members in made_for:
-                numbers = sorted(members)
-                for one in self._filter(members).match(text):
-                    self._suspect(numbers[one], text, values, suspects)
-        return suspects
-
-    def _suspect(self, index: int, text: bytes, values: list[bytes], suspects: Suspects) -> None:
-        known = suspects.setdefault(self._spots[index], set())
-        if len(values) < NARROW_MIN or text.count(self._separator) != len(values) - 1:
-            known.update(values)
-            return
-        pattern = self._compiled.get(index)
-        if pattern is None:
-            pattern = self._compiled[index] = compile_pattern(self._patterns[index])
-        known.update(values[number] for number in occurrences(pattern, text, self._separator))
-
-    def _filter(self, members: Members) -> Filter:
-        known = self._filters.get(members)
-        if known is None:
-            known = self._filters[members] = Filter([self._patterns[index] for index in sorted(members)])
-        return known
+    def _everything(self) -> Filter:
+        if self._filter is None:
+            self._filter = Filter(self._patterns)
+        return self._filter
 
 
 class Screen:

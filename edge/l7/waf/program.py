@@ -69,9 +69,13 @@ class FastProgram:
         self._headers = HeaderMemory(self._plan)
 
     def prepare(self) -> None:
-        """Build all matchers."""
+        """Build all matchers, and what else would hold up the first phone that needs it."""
         for screen in (self._plan.lines, *(pool.screen for pool in self._plan.pools)):
             screen.prepare()
+        for phase in (1, 2):
+            folded = self._plan.phases[phase].folded
+            for position in folded.always + folded.known:
+                folded.steps[position].prepare()
 
     def begin(self, run: Run) -> None:
         """A run begins clean: its variables are the snapshots of the steps."""

@@ -8,7 +8,8 @@ matches a newline, `^` and `$` are the ends of the text.  Two spellings PCRE has
 because they do not change what matches at all: possessive quantifiers and atomic groups only forbid
 backtracking, and RE2 has none."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import re2
 
@@ -97,27 +98,39 @@ _NEEDLESS_ESCAPES = frozenset((b"_", b"<", b">", b"e")) - {b"e"}
 
 
 def compile_pattern(pattern: bytes) -> "Pattern":
-    """Compile, or raise `PatternError`."""
-    translated = to_re2(pattern)
-    try:
-        compiled = re2.compile(translated, options())
-    except re2.error as error:
-        reason = error.args[0]
-        raise PatternError(reason.decode("latin-1") if isinstance(reason, bytes) else str(reason)) from None
-    return Pattern(compiled, translated)
+    """Compile now, or raise `PatternError`."""
+    pattern_now = Pattern(pattern)
+    pattern_now.found(b"")
+    return pattern_now
 
 
 class Pattern:
-    """One compiled pattern.  Safe to share between threads."""
+    """One pattern, compiled when it is first asked something.  Safe to share between threads.
 
-    __slots__ = ("_match", "groups", "source")
+    Most rules of a large set are never asked: the prefilter rules them out, or they belong to a paranoia
+    level that is not in force.  Compiled they took 17 MB of the Core Rule Set's 50."""
 
-    def __init__(self, compiled: "re2._Regexp", source: bytes) -> None:
-        # The wrapper builds a generator and a match object per search, which costs more than the search
-        # itself on short text.  The method underneath returns the spans directly.
-        self._match = compiled._regexp.Match
-        self.groups: int = compiled.groups
-        self.source = source
+    __slots__ = ("_match", "source")
+
+    def __init__(self, source: bytes, compiled: "re2._Regexp | None" = None) -> None:
+        """`compiled`: by somebody else already."""
+        self.source = to_re2(source)
+        # The library's own wrapper keeps the last 128 patterns for ever, and builds a generator and a match
+        # object per search, which costs more than the search itself on short text.  The method underneath
+        # returns the spans directly.
+        self._match: Callable[..., list[tuple[int, int]]] = (
+            self._first_match if compiled is None else compiled._regexp.Match
+        )
+
+    def _first_match(self, *arguments: Any) -> list[tuple[int, int]]:
+        self._match = self._compiled().Match
+        return self._match(*arguments)
+
+    def _compiled(self) -> Any:
+        compiled = re2._re2.RE2(self.source, options())
+        if not compiled.ok():
+            raise PatternError(compiled.error().decode("latin-1"))
+        return compiled
 
     def spans(self, text: bytes) -> list[tuple[int, int]] | None:
         """Start and end of the leftmost match and of each group ((-1, -1): group unused), or None."""

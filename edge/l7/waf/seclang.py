@@ -31,7 +31,7 @@ from edge.l7.waf.form import (
     Target,
 )
 from edge.l7.waf.macro import parse_macro
-from edge.l7.waf.operators import OPERATOR_NAMES, REFUSED_OPERATORS
+from edge.l7.waf.operators import OPERATOR_NAMES, REFUSED_OPERATORS, check_operator
 from edge.l7.waf.problem import Problems
 from edge.l7.waf.regex import PatternError, compile_pattern
 from edge.l7.waf.transform import TRANSFORMS
@@ -325,11 +325,6 @@ class SecLang:
         if operator.name not in OPERATOR_NAMES:
             raise _Bad(f"unknown operator @{operator.name}")
         constant = operator.argument.constant
-        if operator.name == "rx" and constant is not None:
-            try:
-                compile_pattern(constant)
-            except PatternError as error:
-                raise _Refused(f"RE2 cannot run its pattern: {error}") from None
         if operator.name in {"pmfromfile", "pmf", "ipmatchfromfile", "ipmatchf"}:
             lines: list[bytes] = []
             for file in (constant or b"").decode("utf-8", "replace").split():
@@ -341,7 +336,13 @@ class SecLang:
                 line.strip() for line in lines if line.strip() and not line.lstrip().startswith(b"#")
             )
             name = "ipmatch" if operator.name.startswith("ip") else "pm"
-            return Operator(name, Macro((), constant or b""), operator.negated, phrases)
+            operator = Operator(name, Macro((), constant or b""), operator.negated, phrases)
+        try:
+            check_operator(operator)
+        except PatternError as error:
+            raise _Refused(f"RE2 cannot run its pattern: {error}") from None
+        except ValueError as error:
+            raise _Bad(f"the argument of @{operator.name} is none: {error}") from None
         return operator
 
 

@@ -27,16 +27,16 @@ def made_by(names: tuple[str, ...], value: bytes) -> bytes:
 
 
 @settings(max_examples=examples(1500), deadline=None)
-@given(st.lists(CHAIN, min_size=1, max_size=4), st.lists(VALUE, min_size=1, max_size=4), st.booleans())
+@given(st.lists(CHAIN, min_size=1, max_size=4), st.lists(VALUE, min_size=1, max_size=4))
 def test_every_pattern_gets_the_text_that_its_chain_makes(
-    chains: list[tuple[str, ...]], values: list[bytes], whole: bool
+    chains: list[tuple[str, ...]], values: list[bytes]
 ) -> None:
     """One text that is missing is one attack that passes."""
     outcomes = Outcomes()
     for number, names in enumerate(chains):
         outcomes.plant(number, names, every_stage=False)
 
-    texts = outcomes.of(values, whole=whole)
+    texts = outcomes.of(values)
 
     for number, names in enumerate(chains):
         made = SEPARATOR.join(made_by(names, value) for value in values)
@@ -65,16 +65,3 @@ def test_ordinary_text_becomes_few_texts() -> None:
 
     assert outcomes.of([b"Hello", b"w"]) == {b"hello\x1e\nw": [frozenset({0, 1})]}
     assert len(outcomes.of([b"Hello", b"%57"])) == 1
-
-
-def test_whole_names_only_those_that_were_announced() -> None:
-    """For each of them a filter is built before the first phone calls."""
-    outcomes = Outcomes()
-    outcomes.plant(0, ("urldecodeuni", "lowercase"), every_stage=True)
-    outcomes.plant(1, ("lowercase",), every_stage=False)
-
-    named = {
-        members for made_for in outcomes.of([b"a%41", b"B"], whole=True).values() for members in made_for
-    }
-
-    assert named <= set(outcomes.everybody())

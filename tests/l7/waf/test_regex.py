@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge.l7.waf.regex import PatternError, compile_pattern, to_re2, tokens
+from edge.l7.waf.regex import Pattern, PatternError, compile_pattern, to_re2, tokens
 
 
 def test_possessive_quantifiers_become_plain_ones() -> None:
@@ -39,3 +39,10 @@ def test_tokens_add_up_to_the_pattern() -> None:
 def test_a_hostile_text_costs_linear_time() -> None:
     """The classic that hangs backtracking engines."""
     assert not compile_pattern(rb"^(a+)+$").found(b"a" * 20_000 + b"!")
+
+
+def test_a_pattern_is_compiled_when_it_is_first_asked() -> None:
+    """Most of the Core Rule Set's patterns never are, and compiled they are a third of its memory."""
+    assert Pattern(rb"(?P<broken").source == rb"(?P<broken"
+    with pytest.raises(PatternError):
+        Pattern(rb"(?P<broken").found(b"")

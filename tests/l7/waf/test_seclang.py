@@ -55,6 +55,11 @@ def test_a_chain_is_one_rule_with_several_links() -> None:
         ('SecRule ARGS "@rx a" "id:1,chain"', "test.conf:1: the chain has no next SecRule"),
         ('SecRule ARGS "@pmFromFile no" "id:1"', "test.conf:1: cannot read no: No such file or directory"),
         (
+            'SecRule REMOTE_ADDR "@ipMatch 1.2.3" "id:1"',
+            "test.conf:1: the argument of @ipmatch is none: "
+            "'1.2.3' does not appear to be an IPv4 or IPv6 network",
+        ),
+        (
             'SecRule ARGS "@rx a" "id:1"\nSecRule ARGS "@rx a" "id:1"',
             "test.conf:2: rule id 1 is used already at test.conf:1",
         ),
