@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final
 
 from edge.l7.exchange import needs_patience
 from edge.l7.forward import Trip
-from edge.l7.http1.head import split_head
+from edge.l7.http1.head import Head, split_head
 from edge.l7.http1.reply_head import BadReply
 from edge.l7.http1.rules import Refused
 from edge.l7.poller import PARK, TAKEN, WAKE
@@ -122,19 +122,18 @@ class Express:
         if not data:
             phone.close()
             return TAKEN
-        if not data.endswith(_END) or transport.pending:
+        if transport.pending:
             return self._leave(data)
-        try:
-            split = split_head(data, worker.limits)
-            if split is None or split[1]:
+        known = worker.memo.known(data)
+        if known is not None:
+            head = known.head
+        else:
+            judged = self._judged(data)
+            if judged is None:
                 return self._leave(data)
-            head = worker.memo.judge(split[0])
-        except Refused:
-            return self._leave(data)
-        if head.body or head.upgrade:
-            return self._leave(data)
+            head = judged
         request = phone.begin(head)
-        verdict = phone.judge(request)
+        verdict = phone.judge(request, known)
         if verdict is not None:
             if not isinstance(verdict, Answer):
                 return self._hand_over(Handed(verdict))
@@ -158,6 +157,18 @@ class Express:
         attempt.asked = phone.request_head(request, head, None, attempt, trip.until)
         worker.poller.send_soon(self._ask)
         return TAKEN
+
+    def _judged(self, data: bytes) -> Head | None:
+        """The verdict on a head that is all there is; None where the task has to look."""
+        worker = self._phone.worker
+        try:
+            split = split_head(data, worker.limits)
+            if split is None or split[1]:
+                return None
+            head = worker.memo.judge(split[0])
+        except Refused:
+            return None
+        return None if head.body or head.upgrade else head
 
     def _ask(self) -> None:
         trip = self._trip

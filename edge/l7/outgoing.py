@@ -22,8 +22,7 @@ _WITH_CONTENT: Final = frozenset(("POST", "PUT", "PATCH"))
 _HSTS: Final = b"strict-transport-security: max-age=31536000\r\n"
 _HSTS_DOMAIN: Final = ".test"
 _FOR_SERVICE: Final = (
-    b"%b %b HTTP/1.1\r\nhost: %b\r\n%b%b%b"
-    b"traceparent: 00-%b-%b-%02x\r\nx-request-id: %b\r\nedge-deadline-ms: %d\r\n%b%b%b\r\n"
+    b"%b%btraceparent: 00-%b-%b-%02x\r\nx-request-id: %b\r\nedge-deadline-ms: %d\r\n%b%b\r\n"
 )
 
 
@@ -115,41 +114,28 @@ class Heads:
         self, request: Request, head: Head, body_length: int, span_id: str, left_s: float
     ) -> bytes:
         """The head of the request; `left_s` is the time that the service has."""
-        block, trace, route = head.block, request.trace, request.route
-        assert route is not None, "only what has a route is forwarded"
-        forward, extra = block.forward, request.upstream_lines
-        if request.fetch is not None:
-            forward = _without(forward, request.fetch.drop_request_fields())
-            extra += b"".join([b"%b: %b\r\n" % field for field in request.fetch.request_fields()])
-        if block.keep_trace:
-            extra += b"edge-trace: 1\r\n"
-        host = block.host_value
+        passed = request.passed
+        if passed is None or request.fetch is not None or request.route is not passed.route:
+            before, behind = _onward(request, head, body_length)
+        else:
+            before, behind = passed.onward or _onward(request, head, body_length)
+            passed.onward = before, behind
+        host = head.block.host_value
         if host is not self._host:
             self._host = host
             self._forwarding = self._who(host)
-        framing = b""
-        if body_length == CHUNKED:
-            framing = CHUNKED_LINE
-        elif body_length or request.method in _WITH_CONTENT:
-            framing = b"content-length: %d\r\n" % body_length
-        elif head.upgrade:
-            framing = b"connection: upgrade\r\nupgrade: %b\r\n" % head.upgrade
+        trace = request.trace
         trace_id = trace.trace_id.encode()
         return _FOR_SERVICE % (
-            request.method.encode(),
-            target_of(request),
-            host or b"edge",
-            forward,
-            framing,
+            before,
             self._forwarding,
             trace_id,
             span_id.encode(),
             trace.flags,
             trace_id,
             max(1, int(left_s * 1000)),
-            b"" if block.tracestate is None else b"tracestate: %b\r\n" % block.tracestate,
-            extra,
-            route.request_lines,
+            request.upstream_lines,
+            behind,
         )
 
     def _who(self, host: bytes) -> bytes:
@@ -162,6 +148,35 @@ class Heads:
         if host:
             lines += b';host="%b"\r\nx-forwarded-host: %b' % (host, host)
         return lines + b"\r\nx-forwarded-for: %b\r\nx-forwarded-proto: %b\r\n" % (source, proto)
+
+
+def _onward(request: Request, head: Head, body_length: int) -> tuple[bytes, bytes]:
+    """The lines for the service that depend on nothing but head and route, before and behind the ids."""
+    block, route = head.block, request.route
+    assert route is not None, "only what has a route is forwarded"
+    forward, behind = block.forward, b""
+    if request.fetch is not None:
+        forward = _without(forward, request.fetch.drop_request_fields())
+        behind = b"".join([b"%b: %b\r\n" % field for field in request.fetch.request_fields()])
+    framing = b""
+    if body_length == CHUNKED:
+        framing = CHUNKED_LINE
+    elif body_length or request.method in _WITH_CONTENT:
+        framing = b"content-length: %d\r\n" % body_length
+    elif head.upgrade:
+        framing = b"connection: upgrade\r\nupgrade: %b\r\n" % head.upgrade
+    if block.tracestate is not None:
+        behind += b"tracestate: %b\r\n" % block.tracestate
+    if block.keep_trace:
+        behind += b"edge-trace: 1\r\n"
+    before = b"%b %b HTTP/1.1\r\nhost: %b\r\n%b%b" % (
+        request.method.encode(),
+        target_of(request),
+        block.host_value or b"edge",
+        forward,
+        framing,
+    )
+    return before, behind + route.request_lines
 
 
 def target_of(request: Request) -> bytes:

@@ -8,16 +8,21 @@ It is one mutable object with slots and not a chain of frozen values, because it
 is made for every request and a frozen dataclass sets each field by a slow call.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from edge.common.trace import TraceContext
 from edge.l7.fetch import Fetch, Fields
 from edge.l7.route import Route
 
+if TYPE_CHECKING:
+    from edge.l7.passed import Passed
+
 NO_TRACE: Final = TraceContext("0" * 32, "0" * 16, 0)
 
 # (stage, sentence, values for its placeholders).  Rendered only when somebody asks.
 Note = tuple[str, str, tuple[object, ...]]
+# A token, whether a cookie brought it, and whether a tunnel is asked for.
+Credentials = tuple[bytes | None, bool, bool]
 
 
 class Request:
@@ -39,6 +44,7 @@ class Request:
         "listener",
         "marks",
         "method",
+        "passed",
         "path",
         "query",
         "reply_lines",
@@ -98,6 +104,7 @@ class Request:
         self.upstream_lines = b""  # further header lines for the service, each ending in CRLF
         self.reply_lines = b""  # further header lines for the phone, each ending in CRLF
         self.body_prefix = b""  # what of the body arrived before the stages ran (WAF)
+        self.passed: Passed | None = None  # what is known of its head from before
         self.why: list[Note] = []
         self.marks: list[int] = []  # when each stage ended, nanoseconds
         self._cookies: dict[str, str] | None = None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from edge.common.trace import RANDOM, SAMPLED, TraceContext, parse_traceparent
 from edge.l7 import answers
 from edge.l7.fetch import Fields
-from edge.l7.http1.head import Head
+from edge.l7.http1.head import Head, Known
 from edge.l7.http1.reply_head import ReplyHead
 from edge.l7.outgoing import Heads
 from edge.l7.phone_body import PhoneBody
@@ -121,12 +121,13 @@ class Serving:
         self.request = request
         return request
 
-    def judge(self, request: Request) -> Verdict:
-        """What the stages say."""
+    def judge(self, request: Request, known: Known | None = None) -> Verdict:
+        """What the stages say; `known`: of a head that came before."""
         worker = self.worker
         if self._plain:
             return worker.redirect(request)
-        return worker.pipeline.run(request, time.monotonic_ns, self.head_ns * 1e-9 + worker.unix_offset)
+        unix_now = self.head_ns * 1e-9 + worker.unix_offset
+        return worker.pipeline.run(request, time.monotonic_ns, unix_now, 0, known)
 
     def end(self, request: Request, body: PhoneBody | None = None) -> int:
         """The request is over, one way or another; returns when, in nanoseconds."""

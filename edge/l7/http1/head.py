@@ -11,7 +11,7 @@ The values are msgspec Structs: frozen like a dataclass, but built in a tenth of
 its time, and a worker builds one for each request.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import h11
 from msgspec import Struct
@@ -56,6 +56,16 @@ class Head(Struct, frozen=True, gc=False):
     body: int = 0  # bytes, or rules.CHUNKED
     expect_continue: bool = False
     upgrade: bytes = b""  # the protocol that the phone offers to change to
+
+
+class Known:
+    """A head that came before, byte for byte."""
+
+    __slots__ = ("head", "passed")
+
+    def __init__(self, head: Head) -> None:
+        self.head = head
+        self.passed: Any = None  # an `edge.l7.passed.Passed`, which is the pipeline's to keep here
 
 
 def split_head(buffer: bytes, limits: HeadLimits) -> tuple[bytes, bytes] | None:

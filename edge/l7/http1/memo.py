@@ -1,16 +1,18 @@
 """Have we seen these bytes before?
 
 h11 needs 31 us for a head, and most of a proxy's time would go there.  But its
-verdict is a pure function of the bytes, and phones repeat themselves.  Four
+verdict is a pure function of the bytes, and phones repeat themselves.  Five
 memories, each bounded in entries and bytes:
 
+* `_heads`    a whole head, both parts of which had been seen before -> the verdict, and
+              what others keep with it (`edge.l7.passed`);
 * `_lines`    a whole request line -> what it says;
 * `_blocks`   a whole header block -> what it says;
 * `_fields`   one header line -> its name and value;
 * `_specials` the lines on which more than their own grammar depends (Host,
               Connection), together -> host and keep-alive.
 
-A whole head that was seen before costs two look-ups.  Fields that change with
+A whole head that was seen before costs one look-up.  Fields that change with
 every request (`traceparent`, a cookie, a query) would defeat the whole-block
 memory alone, so an unknown block is put together from its lines: a line's
 grammar does not depend on its neighbours.  A line that is new is taken without
@@ -21,7 +23,7 @@ was judged before.  Everything else asks h11.
 Only what has no body, no upgrade, no expectation and is HTTP/1.1 is answered
 from memory: how long a message is, is never remembered, it is judged each time.
 
-State: the four memories, owned by one worker.  Price of a head with seven fields,
+State: the five memories, owned by one worker.  Price of a head with seven fields,
 all measured in one run on a busy machine, where h11 alone took 50 us and `judge`
 124: seen before 1.0 us, with a new traceparent 9.8 us, with query, cookie and
 traceparent all new 14.6 us.
@@ -30,7 +32,7 @@ traceparent all new 14.6 us.
 from typing import Final, Generic, TypeVar
 
 from edge.l7.http1 import rules
-from edge.l7.http1.head import Block, Head, RequestLine, forward_line, judge
+from edge.l7.http1.head import Block, Head, Known, RequestLine, forward_line, judge
 from edge.l7.http1.rules import HeadLimits, Refused
 
 Value = TypeVar("Value")
@@ -99,7 +101,8 @@ class HeadMemo:
         self._limits = limits
         # A block's key is about ten times as long as a line's, and its value about as large again.
         self._lines: Generations[RequestLine] = Generations(entries_max, bytes_max // 8)
-        self._blocks: Generations[Block] = Generations(entries_max, bytes_max // 2)
+        self._blocks: Generations[Block] = Generations(entries_max, bytes_max // 4)
+        self._heads: Generations[Known] = Generations(entries_max, bytes_max // 4)
         self._fields: Generations[_Field] = Generations(entries_max, bytes_max // 4)
         self._specials: Generations[tuple[bytes, str, bool]] = Generations(entries_max // 4, bytes_max // 8)
         # Judged once each; bounded like the rest, and a flood of invented names costs only its sender.
@@ -107,13 +110,20 @@ class HeadMemo:
         self._names: Generations[bytes] = Generations(1024, 64 * 1024)
         self.judged = 0  # how often h11 was asked; the regression guard counts it
 
+    def known(self, head: bytes) -> Known | None:
+        """The verdict on a whole head that came before, with its companions; `judge` comes to know it."""
+        return self._heads.young.get(head) or self._heads.get(head)
+
     def judge(self, head: bytes) -> Head:
         """The verdict on a whole head, its empty line included.  Raises `Refused`."""
         first, _, rest = head.partition(b"\r\n")
         line = self._lines.young.get(first)
         block = self._blocks.young.get(rest)
         if line is not None and block is not None:
-            return Head(line, block)
+            verdict = Head(line, block)
+            # Now it has come twice: what comes once only is not worth a place.
+            self._heads.put(head, Known(verdict))
+            return verdict
         try:
             return Head(line or self._request_line(first), block or self._block(head, rest))
         except _AskH11:

@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from edge.common.config import AuthConfig
-from edge.l7.request import Request
+from edge.l7.request import Credentials, Request
 from edge.l7.stages.session_token import BadToken, Login, Verifier
 from edge.l7.verdict import CONTINUE, Answer
 
@@ -79,7 +79,14 @@ class Auth:
         policy = "required" if route is None else route.config.auth
         if policy == "public":
             return CONTINUE
-        token, by_cookie, tunnel = self._credentials(request)
+        passed = request.passed
+        if passed is None:
+            token, by_cookie, tunnel = self._credentials(request)
+        else:
+            found = passed.credentials
+            if found is None:
+                found = passed.credentials = self._credentials(request)
+            token, by_cookie, tunnel = found
         if token is None:
             return CONTINUE if policy == "optional" else _login_needed("no session", b"")
         outcome = self._look_up(token, unix_now)
@@ -98,7 +105,7 @@ class Auth:
         request.upstream_lines += outcome.upstream_line
         return CONTINUE
 
-    def _credentials(self, request: Request) -> tuple[bytes | None, bool, bool]:
+    def _credentials(self, request: Request) -> Credentials:
         """The token, whether a cookie brought it, and whether a tunnel is asked for.
 
         `Authorization` is deliberate, so it goes before a cookie.

@@ -14,6 +14,7 @@ service, but it must be made of printable ASCII without "#".
 State: the last few thousand path spellings and what became of them.
 """
 
+import math
 import re
 from typing import Final
 
@@ -95,6 +96,10 @@ class Normalise:
         request.path = known
         request.query = query
         return CONTINUE
+
+    def same_until(self, request: Request) -> float:
+        """It asks nothing but the target."""
+        return math.inf
 
     def _judge(self, raw: bytes, method: str) -> str | Answer:
         if raw == b"*" and method == "OPTIONS":

@@ -6,6 +6,7 @@ before the WAF and before auth because both are set per route; what it decides
 depends on nothing but the head of the request.
 """
 
+import math
 from urllib.parse import quote
 
 from edge.common.config import RouteConfig
@@ -52,6 +53,10 @@ class RouteStage:
         if route.config.redirect:
             return _redirected(route, request)
         return self._canned[route]
+
+    def same_until(self, request: Request) -> float:
+        """It asks nothing but the head."""
+        return math.inf
 
     def _prepare(self) -> None:
         self._canned = {

@@ -20,6 +20,7 @@ State: the inspector's, the offenders' strikes, and `FOUND_MAX` audit records at
 until the worker takes them.
 """
 
+import math
 import re
 from collections import deque
 from dataclasses import replace
@@ -106,6 +107,15 @@ class Waf:
                 return Wait(dear, DEAR_WAIT_S, "the head takes long to inspect")
         return CONTINUE if verdict is PASS else self._answer(request, seen, verdict, mode, now, unix_now)
 
+    def same_until(self, request: Request) -> float:
+        """Until when it lets every request with this head pass; 0 where not only the head counts."""
+        mode = self._mode(request)
+        if mode == "off":
+            return math.inf
+        if request.waf is not None or self._share(request) < 1.0 or self.inspector.asks_who:
+            return 0.0
+        return self.inspector.next_expiry_unix or math.inf
+
     def bytes_wanted(self, request: Request) -> int:
         """How much of the body must be here before it is judged; 0: none, it is a picture or the like."""
         if self._mode(request) == "off" or request.waf_skipped:
@@ -140,16 +150,20 @@ class Waf:
 
     def _is_sampled(self, request: Request) -> bool:
         """Whether it is this request's turn.  Counted, not diced by an id: a phone could choose its id."""
-        route = request.route.config if request.route is not None else None
-        share = self._config.sample if route is None or route.waf_sample is None else route.waf_sample
+        share = self._share(request)
         if share >= 1.0:
             return True
+        route = request.route.config if request.route is not None else None
         name = route.name or route.path if route is not None else ""
         due = self._sampled.get(name, 0.0) + share
         is_due = due >= 1.0 - 1e-9  # ten tenths are a little less than one
         self._sampled[name] = due - 1.0 if is_due else due
         request.waf_skipped = not is_due
         return is_due
+
+    def _share(self, request: Request) -> float:
+        route = request.route.config if request.route is not None else None
+        return self._config.sample if route is None or route.waf_sample is None else route.waf_sample
 
     def _by_threshold(self, request: Request, verdict: WafVerdict) -> WafVerdict:
         """The verdict under this route's threshold; a refusal for another reason than points stays."""

@@ -61,15 +61,16 @@ class Inspector:
         self._settings = ruleset.settings
         self._program: FastProgram | NaiveProgram = NaiveProgram(ruleset) if naive else FastProgram(ruleset)
         self._exclusions = [(one, [excludes(target) for target in one.targets]) for one in ruleset.exclusions]
-        self._next_expiry = min(
+        # When the next exclusion ends; 0: none does.
+        self.next_expiry_unix = min(
             (e.expires_unix_s for e in ruleset.exclusions if e.expires_unix_s), default=0.0
         )
         self._memo: OrderedDict[tuple[object, ...], tuple[WafVerdict, int]] | None = (
             None if naive else OrderedDict()
         )
         self._memo_bytes = 0
-        # Unless a rule asks for the address, the same request of another phone gets the same verdict.
-        self._client_matters = any(
+        # Does a rule ask for the address?  Else the same request of another phone gets the same verdict.
+        self.asks_who = any(
             target.collection == "REMOTE_ADDR"
             for rule in ruleset.rules
             for link in rule.links
@@ -95,14 +96,14 @@ class Inspector:
         memo = self._memo
         if memo is None:
             return self._inspect(head, None, now, hurried=hurried)
-        if self._next_expiry and now >= self._next_expiry:
+        if self.next_expiry_unix and now >= self.next_expiry_unix:
             self._forget(now)
         key = (
             head.target,
             head.headers,
             head.method,
             head.protocol,
-            head.client if self._client_matters else "",
+            head.client if self.asks_who else "",
         )
         known = memo.get(key)
         if known is not None:
@@ -224,7 +225,7 @@ class Inspector:
         self._memo.clear()
         self._memo_bytes = 0
         later = [e.expires_unix_s for e in self.ruleset.exclusions if e.expires_unix_s > now]
-        self._next_expiry = min(later, default=0.0)
+        self.next_expiry_unix = min(later, default=0.0)
 
 
 def applies(exclusion: Exclusion, transaction: Transaction, now: float) -> bool:

@@ -149,3 +149,24 @@ def test_what_is_asked_for_survives_a_flood() -> None:
         memory.put(b"flood %d" % number, number)
         if number % 20 == 0:
             assert memory.get(b"ordinary") == 1
+
+
+def test_a_head_is_known_once_both_of_its_parts_were_seen_before() -> None:
+    """What comes once only is not worth a place."""
+    memo = HeadMemo(LIMITS, 512, 64 * 1024)
+    head = TYPICAL % b""
+
+    seen = [memo.known(head) or memo.judge(head) for _ in range(3)]
+
+    known = memo.known(head)
+    assert known is seen[2]
+    assert known is not None and known.head == judge(head, LIMITS)
+
+
+def test_a_head_with_something_behind_it_is_not_known() -> None:
+    """A second request in the same packet must not vanish."""
+    memo = HeadMemo(LIMITS, 512, 64 * 1024)
+    for _ in range(3):
+        memo.judge(TYPICAL % b"")
+
+    assert memo.known(TYPICAL % b"" + b"GET / HTTP/1.1\r\n") is None
