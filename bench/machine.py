@@ -8,6 +8,7 @@ ratios of it within one run are what the tables show.
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -97,7 +98,8 @@ def describe() -> dict[str, str]:
     return {
         "cpu": f"{os.cpu_count()} x {model}",
         "kernel": platform.release(),
-        "python": platform.python_version(),
+        # Builds of one version differ by a fifth.
+        "python": f"{platform.python_version()} ({Path(sys.executable).resolve()})",
         "openssl": _first_line(["openssl", "version"]),
         "haproxy": _first_line(["haproxy", "-v"]),
         "nginx": _first_line(["nginx", "-v"]),
