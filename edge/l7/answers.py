@@ -33,19 +33,12 @@ def answer_bytes(
 
     `lines` are further header lines, each ending in CRLF; `hop` names this worker.
     """
-    if answer.body is None:
-        body, content_type = _problem(answer, trace_id, hop), b"application/problem+json"
-    else:
-        body, content_type = answer.body, answer.content_type
-    parts = [status_line(answer.status)]
-    for name, value in answer.headers:
-        parts.append(b"%b: %b\r\n" % (name, value))
+    body = _problem(answer, trace_id, hop) if answer.body is None else answer.body
+    parts = [status_line(answer.status), answer.written or written(answer)]
     if answer.retry_after_s is not None:
         # RFC 9110 section 10.2.3: whole seconds; rounded up, so that a polite phone is not refused again.
         parts.append(b"retry-after: %d\r\n" % max(1, int(answer.retry_after_s + 0.999)))
     if answer.status not in _NO_BODY:
-        if content_type:
-            parts.append(b"content-type: %b\r\n" % content_type)
         parts.append(b"content-length: %d\r\n" % len(body))
     else:
         body = b""
@@ -59,6 +52,15 @@ def answer_bytes(
         parts.append(body)
         return b"".join(parts), len(body)
     return b"".join(parts), 0
+
+
+def written(answer: Answer) -> bytes:
+    """The lines of `answer.headers` and of its content type."""
+    lines = [b"%b: %b\r\n" % field for field in answer.headers]
+    content_type = b"application/problem+json" if answer.body is None else answer.content_type
+    if content_type and answer.status not in _NO_BODY:
+        lines.append(b"content-type: %b\r\n" % content_type)
+    return b"".join(lines)
 
 
 def _problem(answer: Answer, trace_id: str, hop: str) -> bytes:

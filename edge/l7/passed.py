@@ -11,6 +11,8 @@ each time: is the session over, are the limits spent, is there room, is it cache
 State: one `Passed` per remembered head, some 300 bytes; the memory bounds their number.
 """
 
+from typing import Any
+
 from edge.l7.request import Credentials, Note, Request
 from edge.l7.route import Route
 
@@ -18,7 +20,7 @@ from edge.l7.route import Route
 class Passed:
     """What was found, and under what it holds."""
 
-    __slots__ = ("by", "credentials", "note", "onward", "path", "query", "route", "until_unix")
+    __slots__ = ("by", "credentials", "note", "onward", "path", "query", "route", "until_unix", "wanted")
 
     def __init__(self, by: object, until_unix: float, request: Request, last: str) -> None:
         """`last`: the name of the last of those stages."""
@@ -30,6 +32,7 @@ class Passed:
         self.note: Note = (last, "this head was judged before, byte for byte", ())
         # Of stages that ask more than the head, what they found in it; filled in when they have looked.
         self.credentials: Credentials | None = None
+        self.wanted: Any = None  # the cache's: key, fields that matter, directives
         self.onward: tuple[bytes, bytes] | None = None  # lines for the service, before and behind the ids
 
     def recall(self, request: Request) -> None:

@@ -30,6 +30,7 @@ class Answer:
     body: bytes | None = None
     content_type: bytes = b"application/json"
     problem_type: str = "about:blank"  # RFC 9457's `type`
+    written: bytes = b""  # `headers` and `content_type` as lines, where an answer is given many times
 
 
 @dataclass(frozen=True, slots=True)

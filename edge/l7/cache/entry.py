@@ -5,9 +5,11 @@ A hit builds the answer once a second: `Age` and the `ttl` in `Cache-Status`
 count whole seconds, so within one the answer is the same object.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from edge.common.config import CacheConfig
+from edge.l7.answers import written
 from edge.l7.cache.conditions import byte_range, may_use_range, not_modified
 from edge.l7.cache.directives import Directives
 from edge.l7.cache.fields import NOT_IN_304, Fields, Grouped, grouped, joined, updated
@@ -124,7 +126,8 @@ class Entry:
         if status_note is None and _NO_CONDITIONS.isdisjoint(asked):
             if second == self._second and self._answer is not None:
                 return self._answer
-            self._answer = self._whole(second, b"hit", why)
+            answer = self._whole(second, b"hit", why)
+            self._answer = replace(answer, written=written(answer))
             self._second = second
             return self._answer
         note = status_note or b"hit"

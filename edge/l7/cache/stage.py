@@ -80,17 +80,13 @@ class Cache:
                 if key in self.store or (route is not None and route.config.cache):
                     request.fetch = Watch(self, key)
             return CONTINUE
-        asked: dict[bytes, list[bytes]] = {}
-        authority: bytes | None = None
-        for name, value in request.headers:
-            if name in _OF_INTEREST:
-                asked.setdefault(name, []).append(value)
-            elif name == b"host":
-                authority = value
-        key = (_authority(authority), request.path, request.query)
+        passed = request.passed
+        if passed is None:
+            key, asked, said = _wanted(request)
+        else:
+            key, asked, said = passed.wanted = passed.wanted or _wanted(request)
         if asked and not _ORIGINS_BUSINESS.isdisjoint(asked):
             return CONTINUE
-        said = _said(asked) if asked else NONE
         entry = self.store.find(key, request)
         waited_for = self._waiting.pop(id(request), None) if self._waiting else None
         if entry is not None:
@@ -214,6 +210,18 @@ class Cache:
     def _passes(self, key: Key, now: float) -> bool:
         until = self._pass_until.get(key)
         return until is not None and now < until
+
+
+def _wanted(request: Request) -> tuple[Key, Grouped, Directives]:
+    """Under which key it may be stored, the fields that matter to us, and what Cache-Control says."""
+    asked: dict[bytes, list[bytes]] = {}
+    authority: bytes | None = None
+    for name, value in request.headers:
+        if name in _OF_INTEREST:
+            asked.setdefault(name, []).append(value)
+        elif name == b"host":
+            authority = value
+    return (_authority(authority), request.path, request.query), asked, _said(asked) if asked else NONE
 
 
 def _authority(host: bytes | None) -> str:
