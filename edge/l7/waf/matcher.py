@@ -11,13 +11,20 @@ at no cost), and each step is timed.  When one is slow, `TooDear` is raised, and
 with filters.  The price of finding out is one step."""
 
 from collections.abc import Callable, Sequence, Set
+from functools import partial
 from typing import Final
 
 import re2
 
-from edge.l7.waf.regex import Pattern, compile_pattern, options
+from edge.l7.waf.regex import (
+    PATTERN_MEMORY_BYTES,
+    SET_MEMORY_BYTES,
+    Pattern,
+    compile_pattern,
+    fitting,
+    options,
+)
 
-SET_MEMORY_BYTES: Final = 16 << 20
 # Longer texts go to the filter: going through prefixes is quadratic.
 SET_BYTES_MAX: Final = 8 * 1024
 # A new state of a set of a hundred patterns was measured at 40 us, so these are 2.5 and 5 ms of hostile text.
@@ -81,10 +88,7 @@ class Matcher:
     """Many patterns, one pass."""
 
     def __init__(self, patterns: Sequence[bytes]) -> None:
-        self._set = re2.Set.SearchSet(options(SET_MEMORY_BYTES))
-        for pattern in patterns:
-            self._set.Add(pattern)
-        self._set.Compile()
+        self._set = fitting(SET_MEMORY_BYTES, partial(_set_of, patterns))
         # The method underneath: the wrapper's own looks cost as much as searching a short text.
         self._match: Callable[[bytes], list[int]] = self._set._set.Match
 
@@ -122,19 +126,21 @@ class Filter:
         # The filter's own automaton reads UTF-8 and refuses pieces that are none; those few patterns run
         # alone.
         self._alone: list[int] = []
-        chosen = options()
-        chosen.never_capture = True  # whether and where is all that is asked
         for index, pattern in enumerate(patterns):
             if _is_foreign(pattern):
                 self._alone.append(index)
                 self._patterns[index] = compile_pattern(pattern)
                 continue
-            self._filter.Add(pattern, chosen)
+            fitting(PATTERN_MEMORY_BYTES, partial(self._add, pattern))
             self._filtered.append(index)
         if self._filtered:
             self._filter.Compile()
             for number, index in enumerate(self._filtered):
                 self._patterns[index] = Pattern(patterns[index], self._filter.re(number))
+
+    def _add(self, pattern: bytes, chosen: re2.Options) -> None:
+        chosen.never_capture = True  # whether and where is all that is asked
+        self._filter.Add(pattern, chosen)
 
     def match(self, text: bytes, among: Set[int]) -> list[int]:
         """Indices of the patterns that occur in `text`, of those in `among`."""
@@ -149,10 +155,18 @@ class Filter:
         return self._patterns[index]
 
 
+def _set_of(patterns: Sequence[bytes], chosen: re2.Options) -> re2.Set:
+    made = re2.Set.SearchSet(chosen)
+    for pattern in patterns:
+        made.Add(pattern)
+    made.Compile()
+    return made
+
+
 def _is_foreign(pattern: bytes) -> bool:
     trial = re2.Filter()
     try:
-        trial.Add(pattern, options())
+        trial.Add(pattern, options(PATTERN_MEMORY_BYTES[-1]))
         trial.Compile()
     except re2.error:
         return True

@@ -8,20 +8,29 @@ matches a newline, `^` and `$` are the ends of the text.  Two spellings PCRE has
 because they do not change what matches at all: possessive quantifiers and atomic groups only forbid
 backtracking, and RE2 has none."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeVar
 
 import re2
 
-# Memory for the automata of one pattern.  RE2 flushes its cache when it is full and goes on, more slowly.
-PATTERN_MEMORY_BYTES = 8 << 20
+# Memory for one pattern and its automaton: the first of these in which it fits.  RE2 forgets the states of an
+# automaton that is full and goes on.  With half of the first size 4 kB of JSON cost a third more, with eight
+# times as much they cost the same, but 200 patterns would fill it in time.
+PATTERN_MEMORY_BYTES = (1 << 20, 2 << 20, 4 << 20, 8 << 20)
+# A set of patterns cannot do without its automaton.
+SET_MEMORY_BYTES = (6 << 20, 8 << 20, 12 << 20, 16 << 20, 24 << 20, 32 << 20, 64 << 20)
+
+
+_Built = TypeVar("_Built")
 
 
 class PatternError(ValueError):
     """RE2 cannot run this pattern; the text says why."""
 
 
-def options(memory_bytes: int = PATTERN_MEMORY_BYTES) -> re2.Options:
+def options(memory_bytes: int) -> re2.Options:
     """RE2 options for byte patterns: Latin-1, dot matches newline, quiet."""
     chosen = re2.Options()
     chosen.encoding = re2.Options.Encoding.LATIN1
@@ -29,6 +38,14 @@ def options(memory_bytes: int = PATTERN_MEMORY_BYTES) -> re2.Options:
     chosen.log_errors = False
     chosen.max_mem = memory_bytes
     return chosen
+
+
+def fitting(sizes: Sequence[int], build: Callable[[re2.Options], _Built]) -> _Built:
+    """What `build` makes with the first of these sizes of memory that is enough.  Raises its last error."""
+    for size in sizes[:-1]:
+        with suppress(re2.error):
+            return build(options(size))
+    return build(options(sizes[-1]))
 
 
 def tokens(pattern: bytes) -> Iterator[tuple[bytes, bool]]:
@@ -127,10 +144,10 @@ class Pattern:
         return self._match(*arguments)
 
     def _compiled(self) -> Any:
-        compiled = re2._re2.RE2(self.source, options())
-        if not compiled.ok():
-            raise PatternError(compiled.error().decode("latin-1"))
-        return compiled
+        try:
+            return fitting(PATTERN_MEMORY_BYTES, partial(_built, self.source))
+        except re2.error as error:
+            raise PatternError(str(error)) from None
 
     def spans(self, text: bytes) -> list[tuple[int, int]] | None:
         """Start and end of the leftmost match and of each group ((-1, -1): group unused), or None."""
@@ -145,6 +162,13 @@ class Pattern:
     def found(self, text: bytes) -> bool:
         """Whether the pattern matches anywhere."""
         return bool(self._match(_UNANCHORED, text, 0, len(text))[0][0] >= 0)
+
+
+def _built(source: bytes, chosen: re2.Options) -> Any:
+    compiled = re2._re2.RE2(source, chosen)
+    if not compiled.ok():
+        raise re2.error(compiled.error().decode("latin-1"))
+    return compiled
 
 
 _UNANCHORED = re2._re2.RE2.Anchor.UNANCHORED
