@@ -3,19 +3,24 @@
     python -m bench.waf_memory --crs /usr/share/modsecurity-crs --requests 1000000
 
 One process: resident memory without rules, with rules and matchers in use, and after each tenth of the
-requests, every one of them different (argument, cookie, and now and then a form).  The memories are bounded,
-so the growth belongs to the first tenths; what counts is the last half."""
+requests, every one of them different: argument and cookie, now and then a form, a head in which every line is
+new, 4 kB of JSON.  The memories are bounded, so the growth belongs to the first tenths; what counts is the
+last half.  Then hostile bodies, which fill the automata as nothing else does."""
 
 import argparse
 import gc
+import time
 from pathlib import Path
 
-from bench.waf_cost import form, get
+from bench.waf_cost import form, get, hostile, many, message, stranger
 from edge.l7.waf.inspector import Inspector
 from edge.l7.waf.load import load_ruleset
 from edge.l7.waf.warm_up import warm_up_requests
 
 FORM_EVERY = 10
+STRANGER_EVERY = 20
+MESSAGE_EVERY = 1000
+HOSTILE = 300
 
 
 def resident_mb() -> float:
@@ -34,7 +39,8 @@ def main() -> None:
     asked = parser.parse_args()
     empty = resident_mb()
     sources = [asked.crs] if asked.crs else []
-    inspector = Inspector(load_ruleset(sources, embedded=not asked.no_embedded))
+    rules = load_ruleset(sources, embedded=not asked.no_embedded)
+    inspector = Inspector(rules, clock=time.monotonic, cpu=time.thread_time)
     inspector.prepare()
     for head, body in warm_up_requests():
         if body is None:
@@ -51,14 +57,23 @@ def main() -> None:
         inspector.inspect_head(get(number), 0.0)
         if number % FORM_EVERY == 0:
             inspector.inspect_body(*form(number), 0.0)
+        if number % STRANGER_EVERY == 0:
+            inspector.inspect_head(stranger(number), 0.0)
+        if number % MESSAGE_EVERY == 0:
+            inspector.inspect_body(*message(number), 0.0)
         if number % (asked.requests // 10) == 0:
             sizes.append(resident_mb())
             print(f"{number:>9} requests: {sizes[-1]:.1f} MB", flush=True)
     half = len(sizes) // 2
     print(
         f"with all memories full +{sizes[-1] - empty:.1f} MB; the last half of the requests added "
-        f"{sizes[-1] - sizes[half - 1]:.1f} MB"
+        f"{sizes[-1] - sizes[half - 1]:.1f} MB",
+        flush=True,
     )
+    for number in range(HOSTILE):
+        inspector.inspect_body(*hostile(number), 0.0)
+        inspector.inspect_body(*many(number), 0.0)
+    print(f"after {2 * HOSTILE} hostile bodies of 8 kB +{resident_mb() - empty:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -4,9 +4,8 @@ Headers, cookies aside, repeat from request to request: a phone sends the same t
 thousand phones of one make send the same nine.  So two things are remembered by exact bytes: which rules may
 match one line, and what holds for a whole block of them.
 
-State: `LINES_MAX` lines and `BLOCKS_MAX` blocks, the oldest forgotten first."""
+State: lines and blocks within their bytes, the oldest forgotten first."""
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,13 +16,14 @@ from edge.l7.waf.matcher import Watch
 from edge.l7.waf.ordinary import are_ordinary
 from edge.l7.waf.plan import COOKIE, PhasePlan, Plan, reads_only
 from edge.l7.waf.prefilter import Spot
+from edge.l7.waf.remembered import TUPLE_BYTES, Remembered, headers_bytes
 from edge.l7.waf.request import Headers, WafRequest
 from edge.l7.waf.variables import Transaction
 
-LINES_MAX: Final = 8192
-LINE_BYTES_MAX: Final = 1024  # a longer line is not worth remembering
-BLOCKS_MAX: Final = 4096
-BLOCK_BYTES_MAX: Final = 4096
+# 4,000 lines, and the blocks of 1,000 makes of phones that have no line in common.
+LINES_BYTES_MAX: Final = 2 << 20
+BLOCKS_BYTES_MAX: Final = 3 << 20
+SET_BYTES: Final = 216
 
 _HEADERS: Final = frozenset(("REQUEST_HEADERS", "REQUEST_HEADERS_NAMES"))
 _COOKIE_NAME: Final = (COOKIE, b"")
@@ -50,8 +50,8 @@ class HeaderMemory:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._lines: OrderedDict[tuple[bytes, bytes], frozenset[Spot]] = OrderedDict()
-        self._blocks: OrderedDict[tuple[Headers, str, str], Block] = OrderedDict()
+        self._lines = Remembered(LINES_BYTES_MAX, _line_bytes)
+        self._blocks = Remembered(BLOCKS_BYTES_MAX, _block_bytes)
 
     def block(self, request: WafRequest, watch: Watch | None = None, *, hostile: bool = False) -> Block:
         """What holds for the headers of `request`.  Raises `TooDear`."""
@@ -61,10 +61,7 @@ class HeaderMemory:
         known = self._blocks.get(key)
         if known is None:
             known = self._new_block(request, lines, watch, hostile)
-            if sum(len(name) + len(value) for name, value in lines) <= BLOCK_BYTES_MAX:
-                self._blocks[key] = known
-                if len(self._blocks) > BLOCKS_MAX:
-                    self._blocks.popitem(last=False)
+            self._blocks.remember(key, known)
         return known
 
     def _new_block(self, request: WafRequest, lines: Headers, watch: Watch | None, hostile: bool) -> Block:
@@ -103,11 +100,16 @@ class HeaderMemory:
             for spot in found
             if _covers(self._plan.names_of[spot], name) and _says(self._plan.step(spot), alone)
         )
-        if len(name) + len(value) <= LINE_BYTES_MAX:
-            self._lines[line] = kept
-            if len(self._lines) > LINES_MAX:
-                self._lines.popitem(last=False)
+        self._lines.remember(line, kept)
         return kept
+
+
+def _line_bytes(line: tuple[bytes, bytes], _: frozenset[Spot]) -> int:
+    return SET_BYTES + headers_bytes((line,))
+
+
+def _block_bytes(key: tuple[Headers, str, str], block: Block) -> int:
+    return 3 * TUPLE_BYTES + SET_BYTES + headers_bytes(key[0]) + 8 * len(block.asked)
 
 
 def _is_quiet(planned: PhasePlan, positions: list[int], transaction: Transaction) -> bool:

@@ -249,8 +249,8 @@ def _ip_match(operator: Operator) -> Test:
 
 
 # The same header lines, tokens and words come again; longer values are read each time.
-REMEMBERED_BYTES_MAX = 512
-REMEMBERED_MAX = 4096
+REMEMBERED_BYTES_MAX = 256
+REMEMBERED_MAX = 2048  # 0.9 MB each at most
 _known_sqli = lru_cache(maxsize=REMEMBERED_MAX)(looks_like_sqli)
 _known_xss = lru_cache(maxsize=REMEMBERED_MAX)(looks_like_xss)
 

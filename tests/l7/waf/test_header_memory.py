@@ -1,8 +1,7 @@
 """Headers repeat, and are looked at once."""
 
-from edge.l7.waf import header_memory
 from edge.l7.waf.fold import fold
-from edge.l7.waf.header_memory import BLOCKS_MAX, LINES_MAX, HeaderMemory
+from edge.l7.waf.header_memory import BLOCKS_BYTES_MAX, LINES_BYTES_MAX, HeaderMemory
 from edge.l7.waf.plan import Plan
 from edge.l7.waf.program import steps_by_phase
 from tests.l7.waf.samples import get, seclang
@@ -49,9 +48,11 @@ def test_another_cookie_is_the_same_block() -> None:
 def test_both_memories_are_bounded() -> None:
     """Phones choose their headers freely."""
     known = memory()
-    for number in range(max(LINES_MAX, BLOCKS_MAX) + 100):
+    for number in range(BLOCKS_BYTES_MAX // 500):
         known.block(get(b"/", ((b"x", b"%d" % number),)))
-    known.block(get(b"/", ((b"x", b"y" * header_memory.BLOCK_BYTES_MAX),)))
+    full = len(known._lines), len(known._blocks)
+    known.block(get(b"/", ((b"x", b"y" * (BLOCKS_BYTES_MAX // 64)),)), hostile=True)
 
-    assert len(known._lines) <= LINES_MAX
-    assert len(known._blocks) <= BLOCKS_MAX
+    assert known._lines.bytes <= LINES_BYTES_MAX
+    assert known._blocks.bytes <= BLOCKS_BYTES_MAX
+    assert full == (len(known._lines), len(known._blocks))

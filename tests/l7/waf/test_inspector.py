@@ -3,7 +3,7 @@
 import pytest
 
 from edge.l7.waf.form import Selector
-from edge.l7.waf.inspector import BODY_UNREADABLE, OVER_BUDGET, Inspector
+from edge.l7.waf.inspector import BODY_UNREADABLE, MATCH_BYTES, MEMO_BYTES_MAX, OVER_BUDGET, Inspector
 from edge.l7.waf.load import load_ruleset
 from edge.l7.waf.matcher import TooDear
 from edge.l7.waf.request import PASS, WafRequest, WafResponse
@@ -36,10 +36,21 @@ def test_the_memory_is_bounded() -> None:
     """A million distinct requests must not make the worker grow."""
     inspector = Inspector(native(EVIL))
 
-    for number in range(25_000):
+    for number in range(MEMO_BYTES_MAX // 500):
         inspector.inspect_head(get(b"/?n=%d" % number), 0.0)
 
-    assert inspector.memo_entries <= 20_000
+    assert inspector.memo_bytes <= MEMO_BYTES_MAX
+
+
+def test_attacks_take_no_more_memory_than_other_requests() -> None:
+    """A scanner asks for a thousand things, and what the rules say about each takes kilobytes."""
+    inspector = Inspector(native(EVIL))
+    inspector.inspect_head(get(b"/"), 0.0)
+    of_peace = inspector.memo_bytes
+
+    inspector.inspect_head(get(b"/?q=evil"), 0.0)
+
+    assert inspector.memo_bytes - of_peace > of_peace + MATCH_BYTES
 
 
 def test_detect_mode_says_what_it_would_have_done() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from edge.l7.waf.inspector import Inspector
 from edge.l7.waf.matcher import Matcher, Watch
-from edge.l7.waf.quiet import BYTES_MAX, VALUE_BYTES_MAX, VALUES_MAX, Quiet
+from edge.l7.waf.quiet import BYTES_MAX, OBJECT_BYTES, VALUE_BYTES_MAX, Quiet
 from tests.l7.waf.samples import BROWSER, embedded, get
 
 
@@ -21,22 +21,31 @@ def test_what_is_asked_for_outlives_a_flood_of_new_values() -> None:
     quiet = Quiet()
     quiet.learn([b"/feed"])
 
-    for number in range(5 * VALUES_MAX):
+    for number in range(5 * BYTES_MAX // OBJECT_BYTES):
         quiet.learn([b"%d" % number])
         assert quiet.unknown([b"/feed"]) == []
 
 
-def test_memory_is_bounded_in_entries_and_bytes() -> None:
+def test_memory_is_bounded_in_bytes() -> None:
     """What phones choose freely is kept within limits, and what is very long not at all."""
     quiet = Quiet()
-    for number in range(3 * VALUES_MAX):
+    for number in range(2 * BYTES_MAX // OBJECT_BYTES):
         quiet.learn([b"%0200d" % number])
     quiet.learn([b"x" * (VALUE_BYTES_MAX + 1)])
 
     held = quiet._young | quiet._old
-    assert len(held) <= 2 * VALUES_MAX
-    assert sum(map(len, held)) <= 2 * BYTES_MAX
+    assert sum(len(value) + OBJECT_BYTES for value in held) <= 2 * BYTES_MAX
     assert quiet.unknown([b"x" * (VALUE_BYTES_MAX + 1)])
+
+
+def test_a_flood_of_values_in_one_request_is_not_remembered() -> None:
+    """A body of 128 kB may have forty thousand of them, six megabytes of objects."""
+    quiet = Quiet()
+    quiet.learn([b"/feed"])
+
+    quiet.learn([b"%d" % number for number in range(40_000)])
+
+    assert quiet.unknown([b"/feed", b"1"]) == [b"1"]
 
 
 def test_the_firewall_searches_only_what_is_new_in_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
