@@ -61,6 +61,7 @@ class Inspector:
         self.memo_misses = 0
         self._clock = clock
         self._cpu = cpu
+        self._hurried_watch: Watch | None = None
         self._settings = ruleset.settings
         self._program: FastProgram | NaiveProgram = NaiveProgram(ruleset) if naive else FastProgram(ruleset)
         self._exclusions = [(one, [excludes(target) for target in one.targets]) for one in ruleset.exclusions]
@@ -152,10 +153,7 @@ class Inspector:
     # -- one inspection ---------------------------------------------------------
 
     def _inspect(self, head: WafRequest, body: bytes | None, now: float, *, hurried: bool) -> WafVerdict:
-        run = self._begin(head, body, now)
-        run.hurried = hurried
-        if hurried and run.watch is not None:
-            run.watch.limit_s = HURRIED_S
+        run = self._begin(head, body, now, hurried=hurried)
         transaction, program = run.transaction, self._program
         program.phase(1, run)
         if not run.over:
@@ -167,10 +165,11 @@ class Inspector:
             program.phase(2, run)
         return self._verdict(run, len(head.target) + len(body or b""))
 
-    def _begin(self, head: WafRequest, body: bytes | None, now: float) -> Run:
+    def _begin(self, head: WafRequest, body: bytes | None, now: float, *, hurried: bool = False) -> Run:
         run = Run(Transaction(head, body), self._settings.blocks)
+        run.hurried = hurried
         if self._clock is not None:
-            run.watch, run.budget_s = Watch(self._clock, self._cpu), self._settings.budget_s
+            run.watch, run.budget_s = self._watch(hurried=hurried), self._settings.budget_s
         for exclusion, targets in self._exclusions:
             if applies(exclusion, run.transaction, now):
                 if not targets:
@@ -178,6 +177,17 @@ class Inspector:
                 run.removed_targets.extend((exclusion.selector, away) for away in targets)
         self._program.begin(run)
         return run
+
+    def _watch(self, *, hurried: bool) -> Watch:
+        assert self._clock is not None
+        if not hurried:
+            return Watch(self._clock, self._cpu)
+        # Who is in a hurry is the loop's thread, with one inspection at a time.
+        if self._hurried_watch is None:
+            self._hurried_watch = Watch(self._clock, self._cpu, HURRIED_S)
+        else:
+            self._hurried_watch.begin()
+        return self._hurried_watch
 
     def _verdict(self, run: Run, size: int) -> WafVerdict:
         if run.over_budget:

@@ -29,6 +29,9 @@ Spot = tuple[Phase, int]
 # Rules that may match, and the values in which they may.
 Suspects = dict[Spot, set[bytes]]
 
+# To search a shorter ordinary value again costs less than to look up whether it is known: a table of thousands
+# of values is rarely in the processor's cache.
+SHORT_BYTES: Final = 64
 # Of fewer values it is not worth asking which they are.
 NARROW_MIN: Final = 4
 WINDOW_BYTES: Final = 512
@@ -161,16 +164,24 @@ class Screen:
         Raises `TooDear` when `watch` finds that this takes too long; `hostile` takes the way that copes with
         any text.
         """
-        fresh = self._quiet.unknown(values)
         suspects: Suspects = {}
-        if fresh:
-            groups = self._calm if ordinary and not hostile else self._groups
+        short: list[bytes] = []
+        if ordinary and not hostile:
+            groups = self._calm
+            every = dict.fromkeys(values)
+            short = [value for value in every if len(value) < SHORT_BYTES]
+            fresh = self._quiet.unknown([value for value in every if len(value) >= SHORT_BYTES])
+        else:
+            groups = self._groups
+            fresh = self._quiet.unknown(values)
+        looked_at = short + fresh
+        if looked_at:
             for group in groups.values():
                 # Each rule is in one group.
-                found = group.search_hostile(fresh) if hostile else group.search(fresh, watch)
+                found = group.search_hostile(fresh) if hostile else group.search(looked_at, watch)
                 if found:
                     suspects |= found
-            if not suspects:
+            if fresh and not suspects:
                 self._quiet.learn(fresh)
         return suspects
 
