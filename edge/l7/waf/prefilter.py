@@ -29,8 +29,8 @@ Spot = tuple[Phase, int]
 # Rules that may match, and the values in which they may.
 Suspects = dict[Spot, set[bytes]]
 
-# To search a shorter ordinary value again costs less than to look up whether it is known: a table of thousands
-# of values is rarely in the processor's cache.
+# To search a shorter ordinary value again costs less than to look up whether it is known: a table of
+# thousands of values is rarely in the processor's cache.
 SHORT_BYTES: Final = 64
 # Of fewer values it is not worth asking which they are.
 NARROW_MIN: Final = 4
@@ -44,6 +44,7 @@ class Group:
         self._patterns: list[bytes] = []
         self._spots: list[Spot] = []
         self._separator = separator
+        self._calm = calm
         self._outcomes = Outcomes(separator, calm=calm)
         self._matcher: Matcher | None = None
         self._filter: Filter | None = None
@@ -57,7 +58,7 @@ class Group:
     def prepare(self, *, hostile: bool = True) -> None:
         """Build the matchers now rather than for the first phone that needs them; those for hostile text only
         if it will come here."""
-        self._matcher = self._matcher or Matcher(self._patterns)
+        self._matcher = self._matcher or Matcher(self._patterns, calm=self._calm)
         if hostile:
             self._everything()
 
@@ -65,7 +66,7 @@ class Group:
         """Rules that may match some of `values`, and which of them.  Raises `TooDear`."""
         matcher = self._matcher
         if matcher is None:
-            matcher = self._matcher = Matcher(self._patterns)
+            matcher = self._matcher = Matcher(self._patterns, calm=self._calm)
         suspects: Suspects = {}
         for text, made_for in self._outcomes.of(values).items():
             found = matcher.match(text, watch)
@@ -119,6 +120,7 @@ class Screen:
         # Who is to be asked about ordinary text.
         self._calm: dict[tuple[bool, tuple[str, ...]], Group] = {}
         self._quiet = Quiet()
+        self._decodes = False  # value by value, whatever they are
 
     def __bool__(self) -> bool:
         return bool(self._groups)
@@ -134,6 +136,7 @@ class Screen:
             self._groups[kind] = Group(separator)
         self._groups[kind].add(spot, pattern.source, names, every_stage=link.multi)
         if not closed:
+            self._decodes = True
             self._calm[kind] = self._groups[kind]
         elif not is_foreign(pattern.source):
             if kind not in self._calm:
@@ -165,20 +168,18 @@ class Screen:
         any text.
         """
         suspects: Suspects = {}
+        groups = self._calm if ordinary and not hostile else self._groups
         short: list[bytes] = []
-        if ordinary and not hostile:
-            groups = self._calm
-            every = dict.fromkeys(values)
-            short = [value for value in every if len(value) < SHORT_BYTES]
-            fresh = self._quiet.unknown([value for value in every if len(value) >= SHORT_BYTES])
-        else:
-            groups = self._groups
-            fresh = self._quiet.unknown(values)
+        if ordinary and not self._decodes:
+            values = dict.fromkeys(values)
+            short = [value for value in values if len(value) < SHORT_BYTES]
+            values = [value for value in values if len(value) >= SHORT_BYTES]
+        fresh = self._quiet.unknown(values)
         looked_at = short + fresh
         if looked_at:
             for group in groups.values():
                 # Each rule is in one group.
-                found = group.search_hostile(fresh) if hostile else group.search(looked_at, watch)
+                found = group.search_hostile(looked_at) if hostile else group.search(looked_at, watch)
                 if found:
                     suspects |= found
             if fresh and not suspects:
