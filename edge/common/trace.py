@@ -7,12 +7,15 @@ request, but its sampling decision is not.  Flags are a bit field: 1 sampled,
 for an id we did not make.
 """
 
+import re
+
 from msgspec import Struct
 
 SAMPLED = 0x01
 RANDOM = 0x02
-_HEX = frozenset(b"0123456789abcdef")
-_MIN_BYTES = 55
+_FORM = re.compile(
+    rb"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL
+)
 
 
 class TraceContext(Struct, frozen=True, gc=False):
@@ -45,16 +48,11 @@ def parse_traceparent(value: bytes | None) -> TraceContext | None:
     W3C Trace Context section 3.2: version ff and all-zero ids are invalid; a
     higher version is read by its first four fields.
     """
-    if value is None or len(value) < _MIN_BYTES:
+    found = None if value is None else _FORM.fullmatch(value)
+    if found is None:
         return None
-    version, trace_id, span_id, flags = value[0:2], value[3:35], value[36:52], value[53:55]
-    if value[2:3] != b"-" or value[35:36] != b"-" or value[52:53] != b"-":
-        return None
-    if not _HEX.issuperset(version + trace_id + span_id + flags) or version == b"ff":
-        return None
-    if len(value) > _MIN_BYTES and (version == b"00" or value[55:56] != b"-"):
-        return None
-    if trace_id == b"0" * 32 or span_id == b"0" * 16:
+    version, trace_id, span_id, flags, more = found.groups()
+    if more is not None and version == b"00":
         return None
     return TraceContext(trace_id.decode(), span_id.decode(), int(flags, 16) & (SAMPLED | RANDOM))
 

@@ -23,10 +23,8 @@ was judged before.  Everything else asks h11.
 Only what has no body, no upgrade, no expectation and is HTTP/1.1 is answered
 from memory: how long a message is, is never remembered, it is judged each time.
 
-State: the five memories, owned by one worker.  Price of a head with seven fields,
-all measured in one run on a busy machine, where h11 alone took 50 us and `judge`
-124: seen before 1.0 us, with a new traceparent 9.8 us, with query, cookie and
-traceparent all new 14.6 us.
+State: the five memories, owned by one worker.  Price of a head: seen before 0.1 us, with
+query, cookie and traceparent all new 5.7 us, where h11 alone takes 31.
 """
 
 from typing import Final, Generic, TypeVar
@@ -48,6 +46,8 @@ _PROBE_HOST: Final = b"host: a\r\n"
 
 # ((name, value), line for the service, kind)
 _Field = tuple[tuple[bytes, bytes], bytes, int]
+# (name, kind, what stands before the value in the line for the service, b"" where that gets none)
+_Name = tuple[bytes, int, bytes]
 
 
 class Generations(Generic[Value]):
@@ -107,7 +107,7 @@ class HeadMemo:
         self._specials: Generations[tuple[bytes, str, bool]] = Generations(entries_max // 4, bytes_max // 8)
         # Judged once each; bounded like the rest, and a flood of invented names costs only its sender.
         self._methods: Generations[str] = Generations(64, 4096)
-        self._names: Generations[bytes] = Generations(1024, 64 * 1024)
+        self._names: Generations[_Name] = Generations(1024, 64 * 1024)
         self.judged = 0  # how often h11 was asked; the regression guard counts it
 
     def known(self, head: bytes) -> Known | None:
@@ -184,16 +184,17 @@ class HeadMemo:
                 if kind & _IS_NOTED:
                     noted.append(pair)
         host_value, host, keep_alive = self._special(special)
+        once = _said_once(noted)
         block = Block(
             tuple(pairs),
             host_value,
             host,
             keep_alive,
             b"".join(forward),
-            _only(noted, b"traceparent"),
+            once.get(b"traceparent"),
             _joined(noted, b"tracestate"),
-            _only(noted, b"edge-trace") == b"1",
-            _only(noted, b"user-agent") or b"",
+            once.get(b"edge-trace") == b"1",
+            once.get(b"user-agent") or b"",
         )
         if not kinds & _IS_VOLATILE:
             self._blocks.put(rest, block)
@@ -206,12 +207,22 @@ class HeadMemo:
         raw, colon, value = line.partition(b":")
         if not colon or value.translate(None, rules.VALUE_BYTES):
             raise _AskH11
-        name = self._names.get(raw)
-        if name is None:
-            name = self._judge_name(raw)
-        if name in rules.FRAMING:
-            raise _AskH11
+        name, kind, before = self._names.young.get(raw) or self._name(raw)
         value = value.strip(b" \t")
+        field = ((name, value), b"%b%b\r\n" % (before, value) if before else b"", kind)
+        if not kind & _IS_VOLATILE:
+            self._fields.put(line, field)
+        return field
+
+    def _name(self, raw: bytes) -> _Name:
+        known = self._names.get(raw)
+        if known is not None:
+            return known
+        name = raw.lower()
+        if name in rules.FRAMING:
+            raise _AskH11  # judged with its value, as a whole
+        if name not in _SPECIAL:  # which `_special` judges, with their values
+            name = self._probe(_PROBE + _PROBE_HOST + raw + b": a\r\n\r\n").block.fields[1][0]
         kind = _PLAIN
         if name in _SPECIAL:
             kind |= _IS_SPECIAL
@@ -219,22 +230,9 @@ class HeadMemo:
             kind |= _IS_NOTED
         if name in _VOLATILE:
             kind |= _IS_VOLATILE
-        field = ((name, value), forward_line(name, value), kind)
-        if not kind & _IS_VOLATILE:
-            self._fields.put(line, field)
-        return field
-
-    def _judge_name(self, raw: bytes) -> bytes:
-        name = raw.lower()
-        if name in rules.FRAMING or name in _SPECIAL:
-            # Judged with its value, by `_special` or as a whole.
-            if name in rules.FRAMING:
-                raise _AskH11
-            self._names.put(raw, name)
-            return name
-        name = self._probe(_PROBE + _PROBE_HOST + raw + b": a\r\n\r\n").block.fields[1][0]
-        self._names.put(raw, name)
-        return name
+        known = (name, kind, forward_line(name, b"").removesuffix(b"\r\n"))
+        self._names.put(raw, known)
+        return known
 
     def _special(self, lines: list[bytes]) -> tuple[bytes, str, bool]:
         key = b"\r\n".join(lines)
@@ -258,9 +256,12 @@ class HeadMemo:
             raise _AskH11 from refused
 
 
-def _only(pairs: list[tuple[bytes, bytes]], name: bytes) -> bytes | None:
-    values = [value for key, value in pairs if key == name]
-    return values[0] if len(values) == 1 else None
+def _said_once(pairs: list[tuple[bytes, bytes]]) -> dict[bytes, bytes | None]:
+    """Name to value; None where a name came twice."""
+    found: dict[bytes, bytes | None] = {}
+    for name, value in pairs:
+        found[name] = None if name in found else value
+    return found
 
 
 def _joined(pairs: list[tuple[bytes, bytes]], name: bytes) -> bytes | None:
