@@ -4,10 +4,11 @@
     nice -n 19 python -m tests.oracle.waf_differential --small --seed 1 --count 1000000
     nice -n 19 python -m tests.oracle.waf_differential --crs DIR --paranoia 1 --seed 2 --count 100000
     nice -n 19 python -m tests.oracle.waf_differential --crs DIR --suite DIR --count 30000
+    nice -n 19 python -m tests.oracle.waf_differential --words --seed 3 --count 100000
 
-Generates requests (`waf_grammar`), or with `--suite` mutates those of the Core Rule Set's own tests, gives
-each to both engines and compares whole verdicts.  A difference is printed with the two numbers that make it
-again; the exit status is their count, at most 1.
+Generates requests (`waf_grammar`), with `--words` ordinary ones (`waf_words`), or with `--suite` mutates
+those of the Core Rule Set's own tests, gives each to both engines and compares whole verdicts.  A difference
+is printed with the two numbers that make it again; the exit status is their count, at most 1.
 
 The oracle walks every rule for every request.  What it is allowed to remember is what one pattern says about
 one value after its transformations, because that is a pure function of bytes and has nothing to do with the
@@ -19,7 +20,7 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from random import Random
@@ -35,6 +36,7 @@ from edge.l7.waf.transform import Pipeline
 from edge.l7.waf.variables import Transaction
 from tests.oracle.waf_grammar import Sample, mutated, request, small_request
 from tests.oracle.waf_suite import TEST_VARIABLES, cases
+from tests.oracle.waf_words import ordinary_request, words_of
 
 # What one pattern remembers; with a few hundred patterns this stays under 200 MB.
 REMEMBERED_MAX = 1024
@@ -115,11 +117,19 @@ def suite_samples(directory: Path) -> list[Sample]:
 
 
 def generated(
-    seed: int, first: int, count: int, suite: list[Sample], small: bool = False
+    seed: int,
+    first: int,
+    count: int,
+    suite: list[Sample],
+    small: bool = False,
+    words: Sequence[bytes] = (),
 ) -> Iterator[tuple[int, Sample]]:
-    """Numbered requests: mutations of the suite if there is one, else the grammar's."""
+    """Numbered requests: mutations of the suite if there is one, of `words` if there are any, else the
+    grammar's."""
     for number in range(first, first + count):
-        if suite:
+        if words:
+            yield number, ordinary_request(words, seed, number)
+        elif suite:
             dice = Random(f"{seed}/{number}")
             yield number, mutated(dice, suite[number % len(suite)])
         else:
@@ -147,12 +157,14 @@ def main() -> int:
     parser.add_argument("--paranoia", type=int, default=1)
     parser.add_argument("--suite", type=Path)
     parser.add_argument("--small", action="store_true", help="one value a request")
+    parser.add_argument("--words", action="store_true", help="ordinary text made of the rules' own words")
     asked = parser.parse_args()
     ruleset = rules(asked.crs, asked.paranoia)
     fast, slow = Inspector(ruleset), oracle(ruleset)
     suite = suite_samples(asked.suite) if asked.suite else []
     began, differences, tally = time.process_time(), 0, Counter[str]()
-    for number, sample in generated(asked.seed, asked.first, asked.count, suite, asked.small):
+    words = words_of(ruleset) if asked.words else ()
+    for number, sample in generated(asked.seed, asked.first, asked.count, suite, asked.small, words):
         quick = verdict(fast, sample)
         said = difference(quick, verdict(slow, sample))
         tally[quick.action] += 1

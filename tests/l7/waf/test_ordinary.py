@@ -9,6 +9,9 @@ from edge.l7.waf.outcomes import Outcomes
 from edge.l7.waf.regex import PatternError, compile_pattern
 from edge.l7.waf.transform import TRANSFORMS, pipeline_of
 from tests.kit.effort import examples
+from tests.l7.waf.samples import embedded, embedded_inspector
+from tests.oracle.waf_differential import difference, oracle, verdict
+from tests.oracle.waf_words import ordinary_request, words_of
 
 ATOMS = [
     b"a", b"B", b"/", b"'", b"<", b"\\.", b"\\(", b"\\x41", b"\\x{3c}", b"\\x5c", b"\\d", b"\\W", b"\\s",
@@ -161,3 +164,13 @@ def test_ordinary_is_what_no_decoder_changes() -> None:
     assert are_ordinary([b"/feed/2026-11-28/", b"page=2&lang=en", b"a+b", b"ada@example.com"])
     for foreign in (b"%41", b"\\x41", b"a&lt=3", b"&amp", b"\xc3\xa9", b"a\0", b"it's", b"a\n"):
         assert not are_ordinary([b"fine", foreign])
+
+
+def test_requests_made_of_the_rules_own_words_make_no_difference() -> None:
+    """A slice of `python -m tests.oracle.waf_differential --words`."""
+    words = words_of(embedded())
+    slow = oracle(embedded())
+
+    for number in range(examples(1500)):
+        sample = ordinary_request(words, 5, number)
+        assert not difference(verdict(embedded_inspector(), sample), verdict(slow, sample)), number
