@@ -49,7 +49,7 @@ class AccessLog:
             if whole != second:
                 second, text = whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
             lines.append(line(record, text, int((record.unix_s - whole) * 1e6)))
-        data = "".join(lines).encode()
+        data = b"".join(lines)
         try:
             self._bytes += os.write(self._descriptor, data)
         except OSError:
