@@ -3,7 +3,14 @@
 import pytest
 
 from edge.l7.waf.form import Selector
-from edge.l7.waf.inspector import BODY_UNREADABLE, MATCH_BYTES, MEMO_BYTES_MAX, OVER_BUDGET, Inspector
+from edge.l7.waf.inspector import (
+    BODY_UNREADABLE,
+    MATCH_BYTES,
+    MEMO_BYTES_MAX,
+    ONCE_MAX,
+    OVER_BUDGET,
+    Inspector,
+)
 from edge.l7.waf.load import load_ruleset
 from edge.l7.waf.matcher import TooDear
 from edge.l7.waf.request import PASS, WafRequest, WafResponse
@@ -21,15 +28,28 @@ from tests.l7.waf.samples import (
 EVIL = '[[rule]]\nid = 7\nscore = 5\ntargets = ["args"]\nmatch = {contains = "evil"}\nmsg = "m"\n'
 
 
-def test_the_same_head_is_judged_once() -> None:
-    """Ten thousand requests a second are mostly the same few."""
+def test_a_head_that_came_twice_is_judged_no_more() -> None:
+    """Ten thousand requests a second are mostly the same few; what comes once takes no place."""
     inspector = Inspector(native(EVIL))
 
     first = inspector.inspect_head(get(b"/?q=evil"), 0.0)
-    second = inspector.inspect_head(get(b"/?q=evil"), 1.0)
+    bytes_after_one = inspector.memo_bytes
+    second, third = (inspector.inspect_head(get(b"/?q=evil"), now) for now in (1.0, 2.0))
 
-    assert second is first
-    assert (inspector.memo_hits, inspector.memo_misses) == (1, 1)
+    assert bytes_after_one == 0
+    assert first == second
+    assert third is second
+    assert (inspector.memo_hits, inspector.memo_misses) == (1, 2)
+
+
+def test_heads_that_come_once_are_bounded_too() -> None:
+    """Somebody sends a new one each time."""
+    inspector = Inspector(native(EVIL))
+
+    for number in range(ONCE_MAX + 100):
+        inspector.inspect_head(get(b"/?n=%d" % number), 0.0)
+
+    assert len(inspector._once) <= ONCE_MAX
 
 
 def test_the_memory_is_bounded() -> None:
@@ -37,18 +57,21 @@ def test_the_memory_is_bounded() -> None:
     inspector = Inspector(native(EVIL))
 
     for number in range(MEMO_BYTES_MAX // 500):
-        inspector.inspect_head(get(b"/?n=%d" % number), 0.0)
+        for _ in range(2):
+            inspector.inspect_head(get(b"/?n=%d" % number), 0.0)
 
-    assert inspector.memo_bytes <= MEMO_BYTES_MAX
+    assert MEMO_BYTES_MAX // 2 < inspector.memo_bytes <= MEMO_BYTES_MAX
 
 
 def test_attacks_take_no_more_memory_than_other_requests() -> None:
     """A scanner asks for a thousand things, and what the rules say about each takes kilobytes."""
     inspector = Inspector(native(EVIL))
-    inspector.inspect_head(get(b"/"), 0.0)
+    for _ in range(2):
+        inspector.inspect_head(get(b"/"), 0.0)
     of_peace = inspector.memo_bytes
 
-    inspector.inspect_head(get(b"/?q=evil"), 0.0)
+    for _ in range(2):
+        inspector.inspect_head(get(b"/?q=evil"), 0.0)
 
     assert inspector.memo_bytes - of_peace > of_peace + MATCH_BYTES
 
