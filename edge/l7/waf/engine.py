@@ -13,7 +13,7 @@ from functools import lru_cache
 from edge.l7.waf.compiled import CompiledLink, Found, Step, excludes
 from edge.l7.waf.expand import expand
 from edge.l7.waf.form import Control, Phase, Rule, Selector, SetVar
-from edge.l7.waf.matcher import Watch
+from edge.l7.waf.matcher import TooDear, Watch
 from edge.l7.waf.operators import number
 from edge.l7.waf.request import FRAGMENT_BYTES_MAX, Match
 from edge.l7.waf.seclang import parse_target
@@ -92,8 +92,14 @@ class Run:
         )
 
     def is_late(self) -> bool:
-        """Whether the time for this inspection is used up."""
+        """Whether the time for this inspection is used up.  Raises `TooDear` in a hurry."""
+        self.mind_the_hurry()
         return self.watch is not None and self.watch.used_up(self.budget_s)
+
+    def mind_the_hurry(self) -> None:
+        """Raise `TooDear` when a hurried inspection takes long."""
+        if self.hurried and self.watch is not None and self.watch.is_impatient():
+            raise TooDear
 
     def is_removed(self, step: Step) -> bool:
         """Whether a `ctl` or an exclusion switched this rule off for this request."""

@@ -12,7 +12,7 @@ from typing import Final
 from edge.l7.waf.compiled import Step
 from edge.l7.waf.engine import Run, evaluate
 from edge.l7.waf.form import Target
-from edge.l7.waf.matcher import Watch
+from edge.l7.waf.matcher import TooDear, Watch
 from edge.l7.waf.ordinary import are_ordinary
 from edge.l7.waf.plan import COOKIE, PhasePlan, Plan, reads_only
 from edge.l7.waf.prefilter import Spot
@@ -69,7 +69,12 @@ class HeaderMemory:
         if self._plan.lines:
             for line in lines:
                 known = self._lines.get(line)
-                spots |= self._new_line(line, watch, hostile) if known is None else known
+                if known is None:
+                    known = self._new_line(line, watch, hostile)
+                    # What has been found out so far is remembered, whoever gives up here.
+                    if watch is not None and watch.in_hurry and watch.is_impatient():
+                        raise TooDear
+                spots |= known
         transaction = Transaction(request)
         quiet = frozenset(
             number

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from edge.l7.waf.compiled import excludes
 from edge.l7.waf.engine import Run
 from edge.l7.waf.form import Exclusion
-from edge.l7.waf.matcher import Watch
+from edge.l7.waf.matcher import TooDear, Watch
 from edge.l7.waf.native import DETECTION_SCORE, SCORE
 from edge.l7.waf.operators import number
+from edge.l7.waf.patience import Patience
 from edge.l7.waf.program import FastProgram, NaiveProgram
 from edge.l7.waf.remembered import BYTES_OBJECT_BYTES, TUPLE_BYTES, Remembered, headers_bytes
 from edge.l7.waf.request import PASS, Action, Headers, Match, WafRequest, WafResponse, WafVerdict
@@ -28,10 +29,6 @@ MEMO_BYTES_MAX = 6 << 20
 ONCE_MAX = 8192
 # A rule that matched, with its texts.
 MATCH_BYTES = 2048
-
-# What takes longer is for another thread.  An ordinary request takes a tenth of this, 4 kB of new JSON as
-# much.
-HURRIED_S = 0.002
 
 # Target, headers, method, protocol, and the phone's address where a rule asks for it.
 _Key = tuple[bytes, Headers, str, str, str]
@@ -63,6 +60,7 @@ class Inspector:
         self.memo_misses = 0
         self._clock = clock
         self._cpu = cpu
+        self._patience = Patience(clock()) if clock is not None else None
         self._hurried_watch: Watch | None = None
         self._once: set[int] = set()  # hashes of heads that came lately
         self._settings = ruleset.settings
@@ -99,8 +97,8 @@ class Inspector:
     def inspect_head(self, head: WafRequest, now: float, *, hurried: bool = False) -> WafVerdict:
         """The verdict on a request without a body.  `now` is Unix time: exclusions expire by it.
 
-        `hurried`: raise `TooDear` rather than take more than some milliseconds, as hostile text may.  Then
-        ask `inspect_head_apart` in another thread.
+        `hurried`: raise `TooDear` rather than take longer than `patience` allows, as hostile text would.
+        Then ask `inspect_head_apart` in another thread.
         """
         memo = self._memo
         if memo is None:
@@ -166,11 +164,25 @@ class Inspector:
     # -- one inspection ---------------------------------------------------------
 
     def _inspect(self, head: WafRequest, body: bytes | None, now: float, *, hurried: bool) -> WafVerdict:
-        run = self._begin(head, body, now, hurried=hurried)
+        if not hurried or self._clock is None or self._patience is None:
+            return self._walk(self._begin(head, body, now))
+        began = self._clock()
+        limit_s = self._patience.limit_s(len(head.target) + len(body or b""), began)
+        if not limit_s:
+            raise TooDear
+        try:
+            return self._walk(self._begin(head, body, now, self._watch_of_the_loop(began, limit_s)))
+        except TooDear:
+            self._patience.lost(began, self._clock())
+            raise
+
+    def _walk(self, run: Run) -> WafVerdict:
         transaction, program = run.transaction, self._program
+        head, body = transaction.request, transaction.body
         program.phase(1, run)
         if not run.over:
             unreadable = transaction.read().error if body is not None else ""
+            run.mind_the_hurry()
             if unreadable:
                 run.found.append(
                     _own(BODY_UNREADABLE, f"The body cannot be read safely: {unreadable}", "REQUEST_BODY")
@@ -178,11 +190,11 @@ class Inspector:
             program.phase(2, run)
         return self._verdict(run, len(head.target) + len(body or b""))
 
-    def _begin(self, head: WafRequest, body: bytes | None, now: float, *, hurried: bool = False) -> Run:
+    def _begin(self, head: WafRequest, body: bytes | None, now: float, hurried: Watch | None = None) -> Run:
         run = Run(Transaction(head, body), self._settings.blocks)
-        run.hurried = hurried
+        run.hurried = hurried is not None
         if self._clock is not None:
-            run.watch, run.budget_s = self._watch(hurried=hurried), self._settings.budget_s
+            run.watch, run.budget_s = hurried or Watch(self._clock, self._cpu), self._settings.budget_s
         for exclusion, targets in self._exclusions:
             if applies(exclusion, run.transaction, now):
                 if not targets:
@@ -191,15 +203,12 @@ class Inspector:
         self._program.begin(run)
         return run
 
-    def _watch(self, *, hurried: bool) -> Watch:
-        assert self._clock is not None
-        if not hurried:
-            return Watch(self._clock, self._cpu)
+    def _watch_of_the_loop(self, began: float, limit_s: float) -> Watch:
         # Who is in a hurry is the loop's thread, with one inspection at a time.
         if self._hurried_watch is None:
-            self._hurried_watch = Watch(self._clock, self._cpu, HURRIED_S)
-        else:
-            self._hurried_watch.begin()
+            assert self._clock is not None
+            self._hurried_watch = Watch(self._clock, self._cpu)
+        self._hurried_watch.begin(began, limit_s)
         return self._hurried_watch
 
     def _verdict(self, run: Run, size: int) -> WafVerdict:

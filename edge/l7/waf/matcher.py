@@ -45,6 +45,8 @@ EXACT_BYTES_MIN: Final = 1024
 
 # So old may be what was read from a thread's own clock: half of the shortest time that is measured with it.
 OWN_CLOCK_AGE_S: Final = SLOW_STEP_S / 2
+_NO_LIMIT: Final = float("inf")
+
 
 Clock = Callable[[], float]
 
@@ -71,19 +73,20 @@ class Watch:
         "limit_s",
     )
 
-    def __init__(self, clock: Clock, cpu: Clock | None = None, limit_s: float = float("inf")) -> None:
+    def __init__(self, clock: Clock, cpu: Clock | None = None) -> None:
         self._clock, self._cpu = clock, cpu
-        self.limit_s = limit_s  # of a hurried inspection: after so long, every step is slow
-        self._own_at = float("-inf")
+        self._own_at = _NO_LIMIT
         self._own_began = 0.0
-        self.begin()
+        self.begin(clock())
 
-    def begin(self) -> None:
-        """Another inspection begins, in the same thread."""
-        self._began = self._step_began = now = self._clock()
+    def begin(self, now: float, limit_s: float = _NO_LIMIT) -> None:
+        """Another inspection begins now, in the same thread.  `limit_s`: it is in a hurry, and after so long
+        every step is slow."""
+        self.limit_s = limit_s
+        self._began = self._step_began = now
         # A thread's own clock is a system call: 1 us in a loop, several where caches are cold.  One that is a
         # little old makes an inspection look that much longer than it was.
-        if self._cpu is not None and now - self._own_at > OWN_CLOCK_AGE_S:
+        if self._cpu is not None and not 0 <= now - self._own_at <= OWN_CLOCK_AGE_S:
             self._own_at, self._own_began = now, self._cpu()
         self._own_step_began = self._own_began
 
@@ -92,6 +95,16 @@ class Watch:
         if self._clock() - self._began <= budget_s:
             return False
         return self._cpu is None or self._cpu() - self._own_began > budget_s
+
+    @property
+    def in_hurry(self) -> bool:
+        """Whether there is a limit after which the inspection is given up."""
+        return self.limit_s != _NO_LIMIT
+
+    def is_impatient(self) -> bool:
+        """Whether an inspection in a hurry has taken too long, by its own time, or by twice as much of
+        everybody's: then it waits for the interpreter, and others wait for it."""
+        return self._clock() - self._began > 2 * self.limit_s or self.used_up(self.limit_s)
 
     def begin_steps(self, size: int) -> None:
         """A text of `size` bytes is about to be searched in steps."""
@@ -103,7 +116,7 @@ class Watch:
         """Whether this step was slow; the next one begins."""
         before, now = self._step_began, self._clock()
         self._step_began = now
-        if now - self._began > self.limit_s and self.used_up(self.limit_s):
+        if now - self._began > self.limit_s and self.is_impatient():
             return True
         if now - before <= SLOW_STEP_S:
             return False

@@ -17,7 +17,7 @@ from typing import Final
 
 from edge.l7.waf.compiled import Step
 from edge.l7.waf.form import Phase
-from edge.l7.waf.matcher import Filter, Matcher, Watch
+from edge.l7.waf.matcher import Filter, Matcher, TooDear, Watch
 from edge.l7.waf.ordinary import calm, is_closed, is_foreign
 from edge.l7.waf.outcomes import Outcomes
 from edge.l7.waf.quiet import Quiet
@@ -34,6 +34,10 @@ Suspects = dict[Spot, set[bytes]]
 SHORT_BYTES: Final = 64
 # Of fewer values it is not worth asking which they are.
 NARROW_MIN: Final = 4
+# More text than this that is new and not ordinary is not even decoded in a hurry: a microsecond a byte, most
+# of it before the first look at the clock.
+HURRIED_BYTES_MAX: Final = 1024
+HURRIED_VALUES_MAX: Final = 32
 WINDOW_BYTES: Final = 512
 
 
@@ -176,6 +180,8 @@ class Screen:
             values = [value for value in values if len(value) >= SHORT_BYTES]
         fresh = self._quiet.unknown(values)
         looked_at = short + fresh
+        if not ordinary and watch is not None and watch.in_hurry and _is_much(fresh):
+            raise TooDear
         if looked_at:
             for group in groups.values():
                 # Each rule is in one group.
@@ -185,6 +191,10 @@ class Screen:
             if fresh and not suspects:
                 self._quiet.learn(fresh)
         return suspects
+
+
+def _is_much(values: list[bytes]) -> bool:
+    return len(values) > HURRIED_VALUES_MAX or sum(map(len, values)) > HURRIED_BYTES_MAX
 
 
 def occurrences(pattern: Pattern, text: bytes, separator: bytes) -> Iterator[int]:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from edge.l7.waf.bodies import Body
 from edge.l7.waf.form import Selector
 from edge.l7.waf.inspector import (
     BODY_UNREADABLE,
@@ -15,6 +16,7 @@ from edge.l7.waf.load import load_ruleset
 from edge.l7.waf.matcher import TooDear
 from edge.l7.waf.request import PASS, WafRequest, WafResponse
 from edge.l7.waf.ruleset import Settings, selects
+from edge.l7.waf.variables import Transaction
 from edge.l7.waf.warm_up import warm_up_requests
 from tests.l7.waf.samples import (
     embedded,
@@ -214,6 +216,41 @@ def test_in_a_hurry_what_is_dear_is_given_up_and_not_remembered() -> None:
 
     assert inspector.memo_entries == 0
     assert inspector.inspect_head_apart(head, 0.0).matches[0].id == 7
+
+
+def test_a_burst_of_dear_bodies_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty of them arrive at once, and each trial is time that everybody waits: the second goes to the other
+    thread unread."""
+    clock = Ticks(0.0)
+    inspector = Inspector(native(EVIL), clock=clock)
+    read: list[Transaction] = []
+
+    def slow_read(transaction: Transaction) -> Body:
+        read.append(transaction)
+        clock.now += 0.005
+        return Body()
+
+    monkeypatch.setattr(Transaction, "read", slow_read)
+
+    for number in range(50):
+        with pytest.raises(TooDear):
+            inspector.inspect_body(get(b"/"), b"a=evil%d&b=%2000d" % (number, number), 0.0, hurried=True)
+
+    assert len(read) == 1
+
+
+def test_rules_are_not_walked_to_the_end_in_a_hurry() -> None:
+    """Text that is quickly searched may be slow to evaluate rules on."""
+    rules = "".join(
+        f'SecRule ARGS "@rx evi.*{number}?" "id:{number},phase:2,pass,log"\n' for number in range(1, 99)
+    )
+    clock = Ticks(0.0)
+    inspector = Inspector(seclang(rules), clock=clock)
+    inspector.inspect_head(get(b"/?q=evil"), 0.0)
+    clock.per_look_s = 0.00003
+
+    with pytest.raises(TooDear):
+        inspector.inspect_head(get(b"/?q=evil1"), 0.0, hurried=True)
 
 
 @pytest.mark.parametrize("slow", [False, True])

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from edge.l7.waf.ordinary import ORDINARY, are_ordinary, calm, is_closed, is_foreign
 from edge.l7.waf.outcomes import Outcomes
 from edge.l7.waf.regex import PatternError, compile_pattern
+from edge.l7.waf.searchable import multi_line
 from edge.l7.waf.transform import TRANSFORMS, pipeline_of
 from tests.kit.effort import examples
 from tests.l7.waf.samples import embedded, embedded_inspector
@@ -110,7 +111,7 @@ def test_a_calm_search_finds_what_the_rule_would(
 ) -> None:
     """Fewer texts, and a pattern that does not care for case, instead of every chain and its own text."""
     try:
-        compiled = compile_pattern(b"(?m)" + pattern)
+        compiled = compile_pattern(multi_line(pattern))
     except PatternError:
         assume(False)
     assume(are_ordinary(values) and is_closed(names) and not compiled.found(b""))

@@ -2,14 +2,18 @@
 
 from functools import cache
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.l7.waf.fold import fold
 from edge.l7.waf.inspector import Inspector
-from edge.l7.waf.prefilter import Group, occurrences
+from edge.l7.waf.matcher import TooDear
+from edge.l7.waf.outcomes import Outcomes, Texts
+from edge.l7.waf.prefilter import HURRIED_BYTES_MAX, Group, occurrences
 from edge.l7.waf.program import FastProgram, steps_by_phase
 from edge.l7.waf.regex import compile_pattern
+from edge.l7.waf.request import PASS
 from edge.l7.waf.searchable import SEPARATOR, multi_line, searchable
 from tests.kit.effort import examples
 from tests.l7.waf.samples import (
@@ -112,3 +116,37 @@ def test_constant_gates_disappear_at_load() -> None:
     assert [folded.steps[position].rule.id for position in folded.always] == [4]
     assert len(folded.steps[folded.always[0]].links) == 1
     assert FastProgram(ruleset) is not None
+
+
+def test_much_new_text_is_not_even_decoded_in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the loop does before it hands over is bounded in bytes, not only in time: decoding 4 kB for forty
+    chains took five milliseconds before anybody looked at the clock."""
+    inspector = Inspector(embedded(), clock=lambda: 0.0)
+    decoded: list[int] = []
+    of = Outcomes.of
+
+    def counting(self: Outcomes, values: list[bytes]) -> Texts:
+        decoded.append(sum(map(len, values)))
+        return of(self, values)
+
+    monkeypatch.setattr(Outcomes, "of", counting)
+    head = get(b"/", BROWSER)
+    inspector.inspect_head(head, 0.0)
+    decoded.clear()
+
+    for body in (b"t=" + b"it's " * 400, b"&".join(b"a%d=it's" % number for number in range(100))):
+        with pytest.raises(TooDear):
+            inspector.inspect_body(post(body), body, 0.0, hurried=True)
+
+    assert sum(decoded) < HURRIED_BYTES_MAX
+    inspector.inspect_body(post(body), body, 0.0)
+    assert sum(decoded) > HURRIED_BYTES_MAX
+
+
+def test_text_that_was_quiet_before_is_no_text_in_a_hurry() -> None:
+    """The text of a GraphQL query comes again and has some kilobytes."""
+    inspector = Inspector(embedded(), clock=lambda: 0.0)
+    body = b"query=" + b"see you at nine! " * 300
+    inspector.inspect_body(post(body), body, 0.0)
+
+    assert inspector.inspect_body(post(body), body, 0.0, hurried=True) is PASS
