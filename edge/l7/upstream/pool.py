@@ -110,6 +110,9 @@ class Way:
         channel.uses += 1
         channel.idle_since = now
         channel.read_bytes = READ_BYTES
+        if channel.stale:
+            # Reported while we wrote to the phone, and read since.  If there is more, it is reported again.
+            channel.watch.arm()
         idle = self._idle.get(channel.address)
         if idle is None:
             idle = self._idle[channel.address] = []
