@@ -126,14 +126,14 @@ class Express:
             return self._leave(data)
         known = worker.memo.known(data)
         if known is not None:
-            head = known.head
+            head, companions = known
         else:
             judged = self._judged(data)
             if judged is None:
                 return self._leave(data)
-            head = judged
+            head, companions = judged, None
         request = phone.begin(head)
-        verdict = phone.judge(request, known)
+        verdict = phone.judge(request, companions)
         if verdict is not None:
             if not isinstance(verdict, Answer):
                 return self._hand_over(Handed(verdict))

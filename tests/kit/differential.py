@@ -40,6 +40,7 @@ SALT = (
     b":", b";", b",", b"#", b"%", b"0", b"1", b"a", b"0\r\n\r\n", b"5\r\nhello\r\n", b"Host: b\r\n",
     b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n",
     b"Connection: x-a\r\n", b"Expect: 100-continue\r\n", b"Upgrade: websocket\r\n", b"X-A: b\r\n",
+    b"traceparent: 00-%032x-%016x-01\r\n" % (1, 2), b"\r\ntraceparent: 00-%032x-%016x-01" % (3, 4),
     b" HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: c\r\n\r\n", b"../", b"%2e",
 )  # fmt: skip
 # Ends at the edge, or is written by it: RFC 9110 section 7.6.1 and `edge.l7.http1.rules`.

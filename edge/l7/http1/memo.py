@@ -13,8 +13,9 @@ memories, each bounded in entries and bytes:
               Connection), together -> host and keep-alive.
 
 A whole head that was seen before costs one look-up.  Fields that change with
-every request (`traceparent`, a cookie, a query) would defeat the whole-block
-memory alone, so an unknown block is put together from its lines: a line's
+every request would defeat the whole-block memory alone.  A proper `traceparent`
+is therefore cut out of its head, which is looked up without it, and put back into
+the fields.  For others (a cookie, a query) an unknown block is put together from its lines: a line's
 grammar does not depend on its neighbours.  A line that is new is taken without
 h11 only if its name was judged before and its value is made of bytes of which
 every sequence is allowed; the same holds for a new target behind a method that
@@ -27,6 +28,7 @@ State: the five memories, owned by one worker.  Price of a head: seen before 0.1
 query, cookie and traceparent all new 5.7 us, where h11 alone takes 31.
 """
 
+import re
 from typing import Final, Generic, TypeVar
 
 from edge.l7.http1 import rules
@@ -41,9 +43,14 @@ _SPECIAL: Final = frozenset((b"host", b"connection"))
 _NOTED: Final = frozenset((b"traceparent", b"tracestate", b"edge-trace", b"user-agent"))
 _PLAIN, _IS_SPECIAL, _IS_NOTED, _IS_VOLATILE = 0, 1, 2, 4
 _VERSION: Final = b" HTTP/1.1"
+_BODILESS: Final = (b"GET ", b"HEAD ")  # with others there is mostly a body, and h11 is asked anyway
 _PROBE: Final = b"GET / HTTP/1.1\r\n"
 _PROBE_HOST: Final = b"host: a\r\n"
 
+# A `traceparent` in the form that everybody sends, and the end of the line before it.
+_TRACE_LINE: Final = re.compile(
+    rb"\r\ntraceparent: ([0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2})(?=\r\n)"
+)
 # ((name, value), line for the service, kind)
 _Field = tuple[tuple[bytes, bytes], bytes, int]
 # (name, kind, what stands before the value in the line for the service, b"" where that gets none)
@@ -110,12 +117,65 @@ class HeadMemo:
         self._names: Generations[_Name] = Generations(1024, 64 * 1024)
         self.judged = 0  # how often h11 was asked; the regression guard counts it
 
-    def known(self, head: bytes) -> Known | None:
-        """The verdict on a whole head that came before, with its companions; `judge` comes to know it."""
-        return self._heads.young.get(head) or self._heads.get(head)
+    def known(self, head: bytes) -> tuple[Head, Known] | None:
+        """The verdict on a whole head that came before, another `traceparent` aside, and its companions.
+
+        `judge` comes to know it.
+        """
+        heads = self._heads
+        found = heads.young.get(head) or heads.get(head)
+        if found is not None:
+            return found.head, found
+        cut = _TRACE_LINE.search(head)
+        # A line behind the end of the head must not be taken for one in it.
+        if cut is None or head.find(b"\r\n\r\n") != len(head) - 4:
+            return None
+        found = heads.get(head[: cut.start()] + head[cut.end() :])
+        if found is None:
+            return None
+        traced = self._traced(found.head, head, cut)
+        return None if traced is None else (traced, found)
 
     def judge(self, head: bytes) -> Head:
         """The verdict on a whole head, its empty line included.  Raises `Refused`."""
+        cut = _TRACE_LINE.search(head) if head.startswith(_BODILESS) else None
+        if cut is not None:
+            try:
+                rest = self._judge(head[: cut.start()] + head[cut.end() :])
+            except Refused:
+                return self._judge(head)  # with the reason that the whole head gives
+            return self._traced(rest, head, cut) or self._judge(head)
+        return self._judge(head)
+
+    def _traced(self, rest: Head, head: bytes, cut: "re.Match[bytes]") -> Head | None:
+        """`rest` with the line that was cut out of it; None where it is not as simple as that."""
+        block, limits = rest.block, self._limits
+        fields = block.fields
+        if (
+            rest.body
+            or rest.upgrade
+            or rest.expect_continue
+            or len(head) > limits.head_bytes_max
+            or len(fields) >= limits.header_count_max
+            or any(name == b"traceparent" for name, _ in fields)
+        ):
+            return None
+        number = head.count(b"\r\n", 0, cut.start())
+        field = (b"traceparent", cut[1])
+        traced = Block(
+            (*fields[:number], field, *fields[number:]),
+            block.host_value,
+            block.host,
+            block.keep_alive,
+            block.forward,
+            cut[1],
+            block.tracestate,
+            block.keep_trace,
+            block.user_agent,
+        )
+        return Head(rest.line, traced)
+
+    def _judge(self, head: bytes) -> Head:
         first, _, rest = head.partition(b"\r\n")
         line = self._lines.young.get(first)
         block = self._blocks.young.get(rest)

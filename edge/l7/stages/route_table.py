@@ -68,6 +68,8 @@ class RouteTable:
             line = Line(rank, route, match, match.asks_nothing(), Choice(route))
             self.lines.append(line)
             _add(self._index_of(config.host.lower()), config, line)
+        # Does a line ask for the one field that is cut out of a head before it is looked up in memory?
+        self.asks_trace = any("traceparent" in map(str.lower, config.header) for config in configs)
         for index in (self._any, *self._hosts.values(), *self._wildcards.values()):
             index.build()
 
