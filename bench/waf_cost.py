@@ -115,17 +115,17 @@ PIECES = (
 )  # fmt: skip
 
 
-def hostile(number: int) -> tuple[WafRequest, bytes]:
-    """8 kB of pieces of attacks, no two alike."""
-    body = b"".join(random.Random(number).choices(PIECES, k=2000))
-    return _posted(b"application/x-www-form-urlencoded", b"t=" + body.replace(b"&", b"%26")[:8190])
+def hostile(number: int, size: int = 8192) -> tuple[WafRequest, bytes]:
+    """Pieces of attacks, no two bodies alike."""
+    body = b"".join(random.Random(number).choices(PIECES, k=size // 4))
+    return _posted(b"application/x-www-form-urlencoded", b"t=" + body.replace(b"&", b"%26")[: size - 2])
 
 
-def many(number: int) -> tuple[WafRequest, bytes]:
-    """8 kB of arguments, each of which is one."""
+def many(number: int, size: int = 8192) -> tuple[WafRequest, bytes]:
+    """Arguments, each of which is an attack."""
     dice = random.Random(number)
-    pairs = [b"a%d=%b" % (one, dice.choice(PIECES).replace(b"&", b"%26")) for one in range(900)]
-    return _posted(b"application/x-www-form-urlencoded", b"&".join(pairs)[:8192])
+    pairs = [b"a%d=%b" % (one, dice.choice(PIECES).replace(b"&", b"%26")) for one in range(size // 9)]
+    return _posted(b"application/x-www-form-urlencoded", b"&".join(pairs)[:size])
 
 
 def _posted(kind: bytes, body: bytes) -> tuple[WafRequest, bytes]:
@@ -175,7 +175,8 @@ def cost(name: str, act: Callable[[int], object], rounds: int = ROUNDS) -> None:
         began = time.thread_time()
         act(number)
         spent.append((time.thread_time() - began) * 1e6)
-    print(f"{name:42} min {min(spent):8.0f} us   median {statistics.median(spent):8.0f} us")
+    low, middle, high = min(spent), statistics.median(spent), max(spent)
+    print(f"{name:42} min {low:8.0f} us   median {middle:8.0f} us   max {high:8.0f} us")
 
 
 def main(directory: Path) -> None:
@@ -230,6 +231,8 @@ def _measure(label: str, inspector: Inspector) -> None:
         ("4 kB of JSON", message, 100),
         ("8 kB of pieces of attacks", hostile, 40),
         ("8 kB of attacks as arguments", many, 40),
+        ("128 kB of pieces of attacks", lambda number: hostile(number, 128_000), 10),
+        ("128 kB of attacks as arguments", lambda number: many(number, 128_000), 10),
     ):
         bodies = [post(number + 20_000) for number in range(rounds)]
         cost(f"{label}: {what}, never seen", lambda number: body(bodies[number]), rounds)  # noqa: B023

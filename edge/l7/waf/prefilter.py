@@ -84,7 +84,7 @@ class Group:
                     suspects.setdefault(self._spots[index], set()).update(values)
                 continue
             for value, piece in zip(values, pieces, strict=True) if wanted else ():
-                for index in matcher.match(piece):
+                for index in matcher.match(piece, watch):
                     if index in wanted:
                         suspects.setdefault(self._spots[index], set()).add(value)
         return suspects

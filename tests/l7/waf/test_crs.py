@@ -24,11 +24,28 @@ RULES = os.environ.get("EDGE_CRS_DIR", "")
 TESTS = os.environ.get("EDGE_CRS_TESTS_DIR", "")
 pytestmark = pytest.mark.skipif(not (RULES and TESTS), reason="needs EDGE_CRS_DIR and EDGE_CRS_TESTS_DIR")
 
-KNOWN_DIFFERENCES = {
-    "920181-1": "a chunked body with a Content-Length: h11 refuses it before any rule",
-    "921140-1": "a carriage return inside a header value: h11 refuses it before any rule",
-    "932207-7": "checks the text of a log line that quotes another capture",
+H11_LENGTHS = "a chunked body with a Content-Length: h11 refuses it before any rule"
+KNOWN_DIFFERENCES = {  # by major version of the rules; the note on the firewall lists them as well
+    "3": {
+        "920120-3": "the rule needs look-behind, which RE2 has not",
+        "942130-8": "the rule needs look-ahead, which RE2 has not",
+        "920180-3": "a POST without Content-Length: the sender of these tests adds one",
+        "920181-1": H11_LENGTHS,
+        "920460-4": "written for Apache's quoting, where two backslashes of a rule file are one",
+    },
+    "4": {
+        "920181-1": H11_LENGTHS,
+        "921140-1": "a carriage return inside a header value: h11 refuses it before any rule",
+        "932207-7": "checks the text of a log line that quotes another capture",
+    },
 }
+
+
+def major_version() -> str:
+    text = (Path(RULES) / "rules" / "REQUEST-901-INITIALIZATION.conf").read_text(encoding="utf-8")
+    found = re.search(r"ver\.(\d)", text)
+    assert found is not None
+    return found[1]
 
 
 @cache
@@ -74,7 +91,7 @@ def test_our_half_of_the_suite_passes_but_for_the_known_differences() -> None:
         case.name for case in suite() if not all(passes(one, program, logged) for one in case.exchanges)
     }
 
-    assert failed <= KNOWN_DIFFERENCES.keys()
+    assert failed <= KNOWN_DIFFERENCES[major_version()].keys()
 
 
 @pytest.mark.parametrize("paranoia", [1, 4])

@@ -54,7 +54,7 @@ class Clock:
 
 def test_text_on_which_the_set_is_slow_is_given_up() -> None:
     """Text in which each byte makes a new state would take a set 0.15 s for 8 kB."""
-    slow, quick = Watch(Clock(2 * SLOW_STEP_S)), Watch(Clock(SLOW_STEP_S / 2))
+    slow, quick = Watch(Clock(2 * SLOW_STEP_S)), Watch(Clock(SLOW_STEP_S / 100))
 
     assert Matcher(PATTERNS).match(b"a" * 4000, quick) == []
     with pytest.raises(TooDear):
@@ -73,6 +73,12 @@ def test_long_texts_are_for_the_filter() -> None:
     """Going through prefixes is quadratic."""
     with pytest.raises(TooDear):
         Matcher(PATTERNS).match(b"a" * (SET_BYTES_MAX + 1))
+
+
+def test_a_text_of_steps_each_of_which_is_quick_enough_is_given_up_in_the_end() -> None:
+    """A set that has forgotten its states took 30 ms for 4 kB of JSON, and no step was slow."""
+    with pytest.raises(TooDear):
+        Matcher(PATTERNS).match(b"a" * 8000, Watch(Clock(SLOW_STEP_S / 3)))
 
 
 def test_many_steps_that_are_not_slow_are_too_many_in_a_hurry() -> None:
