@@ -1,10 +1,21 @@
 """Many patterns in one text: two ways, one answer, and when to change from one to the other."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.l7.waf.matcher import SET_BYTES_MAX, SLOW_STEP_S, STEP_BYTES, Filter, Matcher, TooDear, Watch
+from edge.l7.waf.matcher import (
+    OWN_CLOCK_AGE_S,
+    SET_BYTES_MAX,
+    SLOW_STEP_S,
+    STEP_BYTES,
+    Filter,
+    Matcher,
+    TooDear,
+    Watch,
+)
 from tests.kit.effort import examples
 
 PIECES = [b"union select", b"<script", b"/etc", b"\x00", b"\xff", b"\xe9t\xe9", b"' or", b"\n", b" ", b"abc"]
@@ -88,3 +99,30 @@ def test_many_steps_that_are_not_slow_are_too_many_in_a_hurry() -> None:
 
     with pytest.raises(TooDear):
         Matcher(PATTERNS).match(b"a" * 4000, watch)
+
+
+def test_inspections_in_a_row_read_the_threads_clock_seldom() -> None:
+    """It is a system call, and most inspections are over before half a step that would be slow."""
+    reads: list[float] = []
+    clock = Clock(OWN_CLOCK_AGE_S / 4)
+
+    def own() -> float:
+        reads.append(clock.now)
+        return clock.now
+
+    watch = Watch(clock, own)
+    for _ in range(9):
+        watch.begin(clock())
+
+    assert 1 < len(reads) <= 3
+    assert all(later - earlier >= OWN_CLOCK_AGE_S for earlier, later in pairwise(reads))
+
+
+def test_ordinary_text_is_taken_in_larger_steps() -> None:
+    """No ordinary text makes the states of few patterns dear; beginning again is what costs."""
+    alike, calm = Clock(SLOW_STEP_S / 1000), Clock(SLOW_STEP_S / 1000)
+
+    assert Matcher(PATTERNS).match(b"a" * 1000, Watch(alike)) == []
+    assert Matcher(PATTERNS, calm=True).match(b"a" * 1000, Watch(calm)) == []
+
+    assert calm.now < alike.now / 2
