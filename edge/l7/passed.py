@@ -24,7 +24,7 @@ class Passed:
 
     def __init__(self, by: object, until_unix: float, request: Request, last: str) -> None:
         """`last`: the name of the last of those stages."""
-        self.by = by  # the pipeline whose stages these were: a new configuration brings a new one
+        self.by = by  # a token of the pipeline whose stages these were: a new configuration brings a new one
         self.until_unix = until_unix  # an exclusion of the firewall's may end
         self.path = request.path
         self.query = request.query

@@ -51,6 +51,9 @@ class Pipeline:
         self._stages = tuple(stages[name] for name in self.names)
         promising = takewhile(lambda stage: hasattr(stage, "same_until"), self._stages)
         self._same_until: tuple[SameUntil, ...] = tuple(stage.same_until for stage in promising)  # type: ignore[attr-defined]
+        # What is kept with a head names us by this and not by ourselves, or it would keep a firewall in memory
+        # that a reload has replaced.
+        self._token = object()
         self._of_head = self._stages[: len(self._same_until)]
         self._of_moment = self._stages[len(self._same_until) :]
 
@@ -73,7 +76,7 @@ class Pipeline:
             marks.append(at)
             return _walk(self._stages[start:] if start else self._stages, request, at, clock_ns, unix_now)
         passed = known.passed
-        if passed is not None and passed.by is self and unix_now < passed.until_unix:
+        if passed is not None and passed.by is self._token and unix_now < passed.until_unix:
             marks += [at] * (1 + len(self._of_head))
             passed.recall(request)
         else:
@@ -91,7 +94,7 @@ class Pipeline:
         until_unix = min(same_until(request) for same_until in self._same_until)
         if until_unix > unix_now:
             known.passed = request.passed = Passed(
-                self, until_unix, request, self.names[len(self._of_head) - 1]
+                self._token, until_unix, request, self.names[len(self._of_head) - 1]
             )
 
     def stopped_at(self, request: Request, start: int = 0) -> int:

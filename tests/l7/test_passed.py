@@ -1,7 +1,9 @@
 """What is kept with a head says what the stages would say."""
 
+import gc
 import math
 import time
+import weakref
 from random import Random
 
 import msgspec
@@ -141,6 +143,21 @@ def test_a_new_configuration_asks_anew() -> None:
         _run(pipeline, known)
 
     assert route.asked == 2
+
+
+def test_what_is_kept_with_a_head_keeps_no_old_firewall() -> None:
+    """Some heads never come again; the rules of before a reload must not stay in memory with them."""
+    waf = Counted()
+    pipeline = Pipeline({"waf": waf})
+    known = Known(judge(b"GET /x HTTP/1.1\r\nhost: a\r\n\r\n", LIMITS))
+    _run(pipeline, known)
+    gone = weakref.ref(waf)
+
+    del pipeline, waf
+    gc.collect()
+
+    assert known.passed is not None
+    assert gone() is None
 
 
 def test_who_can_promise_nothing_is_asked_each_time() -> None:
