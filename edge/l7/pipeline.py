@@ -51,7 +51,7 @@ class Pipeline:
         self._stages = tuple(stages[name] for name in self.names)
         promising = takewhile(lambda stage: hasattr(stage, "same_until"), self._stages)
         self._same_until: tuple[SameUntil, ...] = tuple(stage.same_until for stage in promising)  # type: ignore[attr-defined]
-        # What is kept with a head names us by this and not by ourselves, or it would keep a firewall in memory
+        # What is kept with a head names us by this, or it would keep in memory a firewall
         # that a reload has replaced.
         self._token = object()
         self._of_head = self._stages[: len(self._same_until)]
