@@ -176,7 +176,7 @@ class WafConfig(Value, frozen=True, kw_only=True):
     threshold: Count = 5  # the Core Rule Set's
     sample: Share = 1.0  # the part of the requests that is inspected, to begin with new rules on a busy site
     body_bytes_max: int = 128 * 1024
-    budget_ms: Positive = 25.0
+    budget_ms: Positive = 22.0
     on_budget: Literal["block", "log"] = "block"
     ban_after: Count = 10  # blocked requests of one source within a minute before L4 refuses it
     ban_s: Positive = 60.0

@@ -64,7 +64,7 @@ UNSENT_BYTES_MAX: Final = 128 * 1024
 # A thread costs about 100 us and gives RE2, which lets go of the interpreter, the other core.  Ordinary forms
 # and messages are inspected in less than that many microseconds; a longer body takes milliseconds.
 INLINE_BODY_BYTES_MAX: Final = 6 * 1024
-# At a budget of 25 ms each, the last of these waits 1.6 s; more would wait for nothing.
+# At a budget of 22 ms each, the last of these waits 1.4 s; more would wait for nothing.
 DEAR_INSPECTIONS_WAITING_MAX: Final = 64
 # How long the thread that inspects may keep the interpreter when the loop wants it.  The loop lets go of it
 # at each system call, so with Python's own 5 ms it was late by several times that.

@@ -39,7 +39,7 @@ class Settings:
     early_blocking: bool = False
     variables: tuple[tuple[bytes, bytes], ...] = ()
     body_bytes_max: int = 128 * 1024
-    budget_s: float = 0.025
+    budget_s: float = 0.022
     on_budget_block: bool = True
 
     def initial(self) -> dict[bytes, bytes]:
