@@ -15,6 +15,7 @@ import orjson
 from edge.cli.hub import CommandRefused, ask, command, run_dir_from_environment
 from edge.common import revision as revisions
 from edge.common.config_file import load
+from edge.l7.waf.load import load_ruleset
 
 DEPLOY_TIMEOUT_S = 20.0
 
@@ -55,9 +56,12 @@ def unban(network: str = "*") -> None:
 def reload() -> None:
     """Check edge.toml and give it to every running process, without a restart.
 
+    Rule files of the firewall are read again where one has changed.
     Addresses, ports and numbers of processes take effect at the next start.
     """
-    data = revisions.encode(load(Path(os.environ.get("EDGE_CONFIG", "edge.toml"))))
+    config = load(Path(os.environ.get("EDGE_CONFIG", "edge.toml")))
+    load_ruleset(config.waf.rules, embedded=False)  # a worker would keep its old rules, and say so in its log
+    data = revisions.encode(config)
     name = revisions.name(data)
     print(command(run_dir_from_environment(), "*", "reload", config=data, revision=name))
 

@@ -64,7 +64,7 @@ class Stages:
         self.route = RouteStage(config.route)
         self.caller = Callers()
         self.asks_callers = are_asked(config.route)  # for a client certificate, in the handshake
-        self.waf = Waf(config.waf, _inspector(config.waf), hurried=hurried)
+        self.waf = Waf(config.waf, _inspector(config.waf, log), hurried=hurried)
         self.auth = Auth(config.auth, session_keys(run_dir))
         for jti, until_unix in read_revoked(run_dir, time.time()).items():
             self.auth.revoke(jti, until_unix)
@@ -78,8 +78,8 @@ class Stages:
     def reload(self, config: Config) -> None:
         """Serve under `config` from the next request on.  Raises an `EdgeError`; the old one then stays."""
         waf = self.waf
-        if config.waf != self._config.waf:
-            waf = Waf(config.waf, _inspector(config.waf), hurried=self._hurried)
+        if config.waf != self._config.waf or waf.inspector.ruleset.is_outdated():
+            waf = Waf(config.waf, _new_inspector(config.waf), hurried=self._hurried)
         self.auth.reload(config.auth, session_keys(self._run_dir))
         self.route.reload(config.route)
         self.caller.reload()
@@ -151,9 +151,19 @@ def prepare(config: Config) -> None:
         _PREPARED[config.waf] = _new_inspector(config.waf)
 
 
-def _inspector(config: WafConfig) -> Inspector:
-    # Handed out once a process: a reload to the same rules later must not meet old memory.
-    return _PREPARED.pop(config, None) or _new_inspector(config)
+def _inspector(config: WafConfig, log: Log) -> Inspector:
+    prepared = _PREPARED.pop(config, None)
+    if prepared is not None and not prepared.ruleset.is_outdated():
+        return prepared
+    try:
+        return _new_inspector(config)
+    except EdgeError as error:
+        if prepared is None:
+            raise
+        # The files were good when the supervisor read them; a worker that comes back is better off with
+        # those rules than not at all.
+        log.error("waf.rules", error=str(error))
+        return prepared
 
 
 def _new_inspector(config: WafConfig) -> Inspector:

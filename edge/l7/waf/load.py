@@ -5,6 +5,8 @@ of all files are raised together."""
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from edge.l7.waf.form import Place, Statement
@@ -12,6 +14,7 @@ from edge.l7.waf.native import parse_native, verdict_rules
 from edge.l7.waf.problem import Problems
 from edge.l7.waf.ruleset import RuleSet, Settings, assemble
 from edge.l7.waf.seclang import SecLang
+from edge.l7.waf.sources import Sources
 
 # A rule file larger than this is no rule file.
 FILE_BYTES_MAX = 8 << 20
@@ -37,7 +40,8 @@ def load_ruleset(
         statements += reader.source(source)
     native = [one for one in statements if reader.is_native(one)]
     others = [one for one in statements if not reader.is_native(one)]
-    return assemble(native + (verdict_rules(chosen) if native else []) + others, chosen, problems)
+    rules = assemble(native + (verdict_rules(chosen) if native else []) + others, chosen, problems)
+    return replace(rules, is_outdated=reader.sources.changed)
 
 
 class _Reader:
@@ -47,6 +51,7 @@ class _Reader:
         self._native: set[int] = set()
         self._seclang = SecLang(problems)
         self._depth = 0
+        self.sources = Sources()
 
     def is_native(self, statement: Statement) -> bool:
         """Whether a native file said this."""
@@ -57,7 +62,7 @@ class _Reader:
             self._problems.error(Place(str(path), 0), "no such file or directory")
             return []
         out: list[Statement] = []
-        for file in rule_files(path) if path.is_dir() else [path]:
+        for file in self.sources.listed(partial(rule_files, path)) if path.is_dir() else [path]:
             out += self._file(file)
         return out
 
@@ -66,7 +71,7 @@ class _Reader:
             if file.stat().st_size > FILE_BYTES_MAX:
                 self._problems.error(Place(str(file), 0), f"larger than {FILE_BYTES_MAX} bytes")
                 return []
-            text = file.read_bytes()
+            text = self.sources.read(file)
         except OSError as error:
             self._problems.error(Place(str(file), 0), error.strerror or "cannot be read")
             return []
@@ -79,7 +84,7 @@ class _Reader:
             self._depth += 1
             base, glob = os.path.split(pattern)
             out: list[Statement] = []
-            found = sorted((folder / base).glob(glob)) if glob else []
+            found = self.sources.listed(lambda: sorted((folder / base).glob(glob))) if glob else []
             if not found and "*" not in pattern:
                 self._problems.error(Place(str(file), 0), f"Include {pattern}: no such file")
             for one in found:
@@ -88,7 +93,7 @@ class _Reader:
             return out
 
         def read(name: str) -> bytes:
-            return (folder / name).read_bytes()
+            return self.sources.read(folder / name)
 
         if file.suffix == ".toml":
             found = parse_native(text, str(file), read, self._settings, self._problems)

@@ -4,7 +4,7 @@ Statements come in file order.  A removal or update changes the rules that stand
 exclusions are kept aside because they depend on the request."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from edge.l7.waf.form import (
@@ -67,6 +67,8 @@ class RuleSet:
     exclusions: tuple[Exclusion, ...] = ()
     settings: Settings = field(default_factory=Settings)
     notes: tuple[str, ...] = ()
+    # Do the files that this came from say something else by now?
+    is_outdated: Callable[[], bool] = field(default=lambda: False, compare=False)
 
     @property
     def rules(self) -> list[Rule]:
