@@ -18,6 +18,7 @@ text to search instead of five."""
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 from edge.l7.waf.regex import PatternError, compile_pattern, tokens
@@ -72,7 +73,9 @@ def calm(pattern: bytes, names: tuple[str, ...]) -> tuple[bytes, tuple[str, ...]
     if not _CASES.isdisjoint(names) or not _CASES_AND_BLANKS.isdisjoint(names):
         without = caseless(pattern)
         if without is None:
-            return pattern, names if _CASES_AND_BLANKS.isdisjoint(names) else ("lowercase", *names)
+            # What these do to the case has to be done by another, just before.
+            each = [("lowercase", name) if name in _CASES_AND_BLANKS else (name,) for name in names]
+            return pattern, tuple(chain.from_iterable(each))
         return without, tuple(name for name in names if name not in _CASES)
     return pattern, names
 

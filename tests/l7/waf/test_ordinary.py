@@ -1,7 +1,7 @@
 """What is not looked for in ordinary text cannot be there."""
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from edge.l7.waf.ordinary import ORDINARY, are_ordinary, calm, is_closed, is_foreign
@@ -105,6 +105,7 @@ def test_ordinary_text_stays_ordinary_in_closed_hands(names: tuple[str, ...], va
 
 
 @settings(max_examples=examples(4000), deadline=None)
+@example(b"a()(?-i:)", ("uppercase", "shellwords"), [b"a"], False)
 @given(PATTERN, CHAIN, st.lists(VALUE, min_size=1, max_size=3), st.booleans())
 def test_a_calm_search_finds_what_the_rule_would(
     pattern: bytes, names: tuple[str, ...], values: list[bytes], every_stage: bool
