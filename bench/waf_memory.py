@@ -15,7 +15,7 @@ from pathlib import Path
 from bench.waf_cost import form, get, hostile, many, message, stranger
 from edge.l7.waf.inspector import Inspector
 from edge.l7.waf.load import load_ruleset
-from edge.l7.waf.warm_up import warm_up_requests
+from edge.l7.waf.warm_up import warm_up
 
 FORM_EVERY = 10
 STRANGER_EVERY = 20
@@ -41,12 +41,7 @@ def main() -> None:
     sources = [asked.crs] if asked.crs else []
     rules = load_ruleset(sources, embedded=not asked.no_embedded)
     inspector = Inspector(rules, clock=time.monotonic, cpu=time.thread_time)
-    inspector.prepare()
-    for head, body in warm_up_requests():
-        if body is None:
-            inspector.inspect_head(head, 0.0)
-        else:
-            inspector.inspect_body(head, body, 0.0)
+    warm_up(inspector)
     loaded = resident_mb()
     print(
         f"without rules {empty:.1f} MB; with rules, warmed up {loaded:.1f} MB (+{loaded - empty:.1f})",

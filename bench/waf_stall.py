@@ -25,7 +25,7 @@ from edge.l7.waf.inspector import Inspector
 from edge.l7.waf.load import load_ruleset
 from edge.l7.waf.matcher import TooDear
 from edge.l7.waf.request import WafRequest
-from edge.l7.waf.warm_up import warm_up_requests
+from edge.l7.waf.warm_up import warm_up
 from edge.l7.worker import INLINE_BODY_BYTES_MAX, SWITCH_INTERVAL_S
 
 PHONES = 8
@@ -156,12 +156,7 @@ def main() -> None:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     rules = load_ruleset([asked.directory], embedded=not asked.no_embedded)
     inspector = Inspector(rules, clock=time.monotonic, cpu=time.thread_time)
-    inspector.prepare()
-    for head, body in warm_up_requests():
-        if body is None:
-            inspector.inspect_head(head, 0.0)
-        else:
-            inspector.inspect_body(head, body, 0.0)
+    warm_up(inspector)
     for name, make in KINDS.items():
         dice = random.Random(name)
         samples = [make(dice) for _ in range(200 if "128" in name or name.startswith("14,") else 1000)]

@@ -24,7 +24,7 @@ from edge.l7.waf.load import load_ruleset
 from edge.l7.waf.request import WafRequest
 from edge.l7.waf.ruleset import Settings
 from edge.l7.waf.sample import SampleError, parse_sample
-from edge.l7.waf.warm_up import warm_up_requests
+from edge.l7.waf.warm_up import warm_up
 
 
 class UnreadableLog(EdgeError):
@@ -63,11 +63,7 @@ def try_request(
         print(error, file=sys.stderr)
         return 2
     inspector = _inspector(rules, embedded, paranoia)
-    for warm_head, warm_body in warm_up_requests():  # as a worker does before its first phone
-        if warm_body is None:
-            inspector.inspect_head(warm_head, 0.0)
-        else:
-            inspector.inspect_body(warm_head, warm_body, 0.0)
+    warm_up(inspector)  # as a worker does before its first phone
     began = time.perf_counter()
     verdict = (
         inspector.inspect_body(head, body, time.time()) if body else inspector.inspect_head(head, time.time())

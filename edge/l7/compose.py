@@ -28,7 +28,7 @@ from edge.l7.stages.waf import Waf
 from edge.l7.waf.inspector import Inspector
 from edge.l7.waf.load import load_ruleset
 from edge.l7.waf.ruleset import Settings
-from edge.l7.waf.warm_up import warm_up_requests
+from edge.l7.waf.warm_up import warm_up
 
 
 class SecretMissing(EdgeError):
@@ -180,12 +180,5 @@ def _new_inspector(config: WafConfig) -> Inspector:
     # In the end the budget counts what the inspection used, not what others took from it: on a busy
     # machine a wall clock would refuse honest requests because the scheduler was elsewhere.
     inspector = Inspector(rules, clock=time.monotonic, cpu=time.thread_time)
-    inspector.prepare()
-    for head, body in warm_up_requests():
-        # Matchers compile and build their automata at first sight of a kind of text;
-        # the first phone of the day must not pay for that, or be over its budget.
-        if body is None:
-            inspector.inspect_head(head, 0.0)
-        else:
-            inspector.inspect_body(head, body, 0.0)
+    warm_up(inspector)
     return inspector

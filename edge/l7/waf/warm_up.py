@@ -4,6 +4,7 @@ A handful of ordinary ones, of every kind of body and of short and long text, so
 that whatever the matchers build lazily is built before the first phone calls.
 """
 
+from edge.l7.waf.inspector import Inspector
 from edge.l7.waf.request import Headers, WafRequest
 
 _PROSE = b"the quick brown fox, it's said, jumps over 12 lazy dogs (and more); costs 5% & rising + http://a.example"
@@ -31,6 +32,20 @@ _BODIES = (
     (b"application/x-www-form-urlencoded", b"text=" + _PROSE.replace(b" ", b"+").replace(b"%", b"%25") * 40),
     (b"application/xml", b"<a><b c='d'>text</b></a>"),
 )
+
+
+def warm_up(inspector: Inspector) -> None:
+    """Build all matchers, and show them the requests.
+
+    They build their automata at first sight of a kind of text; the first phone of the
+    day must not pay for that, or be over its budget.
+    """
+    inspector.prepare()
+    for head, body in warm_up_requests():
+        if body is None:
+            inspector.inspect_head(head, 0.0)
+        else:
+            inspector.inspect_body(head, body, 0.0)
 
 
 def warm_up_requests() -> list[tuple[WafRequest, bytes | None]]:
