@@ -39,7 +39,7 @@ WORDS = {
     "rotate-keys": ("edge.cli.renew:rotate_keys", "sign new sessions with a new key"),
     "revoke": ("edge.cli.renew:revoke", "end one session, now and everywhere"),
     "purge": ("edge.cli.renew:purge", "forget cached responses under a path"),
-    "ban": ("edge.cli.operate:ban", "refuse a network at every L4, for a while"),
+    "ban": ("edge.cli.operate:ban", "refuse a network at every L4, for a while; alone, list who is refused"),
     "unban": ("edge.cli.operate:unban", "forgive a network, or everybody"),
     "waf": ("edge.cli.waf:app", "test, lint, explain, tune and replay the firewall"),
     "l4": ("edge.cli.l4:app", "the distributor alone, as a load balancer for anything"),

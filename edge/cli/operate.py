@@ -12,7 +12,10 @@ from typing import Annotated, Any
 import cyclopts
 import orjson
 
+from edge.cli.ban_report import HEAD as BANS_HEAD
+from edge.cli.ban_report import rows as ban_rows
 from edge.cli.hub import CommandRefused, ask, command, run_dir_from_environment
+from edge.cli.screen import say_table
 from edge.common import revision as revisions
 from edge.common.config_file import load
 from edge.l7.waf.load import load_ruleset
@@ -39,12 +42,18 @@ def weight(target: str, percent: int) -> None:
 
 
 def ban(
-    network: str,
+    network: str = "",
     *,
     seconds: Annotated[float, cyclopts.Parameter(name=["--for", "--seconds"])] = 60.0,
     reason: str = "by hand",
 ) -> None:
-    """Refuse NETWORK (an address or a prefix) at every L4, for a while."""
+    """Refuse NETWORK (an address or a prefix) at every L4, for a while; without NETWORK, list who is refused.
+
+    `edge unban NETWORK` forgives one, `edge unban` everybody.
+    """
+    if not network:
+        say_table(BANS_HEAD, ban_rows(ask(run_dir_from_environment(), "bans"), time.time()))
+        return
     print(command(run_dir_from_environment(), "*", "ban", network=network, for_s=seconds, reason=reason))
 
 

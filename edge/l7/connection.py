@@ -146,6 +146,14 @@ class PhoneConnection(Serving):
             transport.phase = WRITE
             self.expire()
 
+    def cut(self) -> None:
+        """Its source was banned: end it, whatever is under way."""
+        if self.attended:
+            self.transport.phase = WRITE  # nothing more is said to it, so nothing is waited for either
+            self.transport.expire()
+        else:
+            self.close()
+
     # -- in the task ------------------------------------------------------------------
 
     async def _serve(self) -> bool:

@@ -1,6 +1,6 @@
 """What may the rest of the edge ask of a worker, or tell it?  [I/O]
 
-The handlers of the control link, in one place: who lives, a new configuration,
+The handlers of the control link, in one place: who lives, a new configuration, bans,
 certificates and keys, the cache, sessions, canaries.  Each changes something between
 two requests; those under way end as they began.
 """
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from edge.common.config import Config
 from edge.common.errors import EdgeError
-from edge.common.messages import Member
+from edge.common.messages import Ban, Member
+from edge.l7.banned import banned_among
 from edge.l7.compose import session_keys
 from edge.l7.tls import TlsError
 
@@ -30,6 +31,7 @@ class Orders:
         link = worker.process.link
         link.on_members(self._members)
         link.on_revision(self._reload)
+        link.on_bans(self._bans)
         link.on_ask("trace", worker.ledger.find_trace)
         link.on_ask("recent", worker.ledger.recent)
         link.on_ask("stats", lambda args: worker.explain())
@@ -53,6 +55,16 @@ class Orders:
                 target.way.forget(address)
             if target.affinity is not None:
                 target.affinity.set_endpoints(target.cluster.names())
+
+    def _bans(self, added: list[Ban], lifted: list[str]) -> None:
+        # L4 refuses who calls again; what it has handed over before is ours to end.
+        worker = self._worker
+        sources = {connection.flow.handover.source_ip for connection in worker.connections}
+        admission = worker.config.l4.admission
+        banned = banned_among(sources, added, time.time(), admission.ipv6_prefix, admission.allow)
+        for connection in list(worker.connections):
+            if connection.flow.handover.source_ip in banned:
+                connection.cut()
 
     async def _reload_certificates(self, args: dict[str, Any]) -> str:
         worker = self._worker

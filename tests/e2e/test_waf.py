@@ -107,3 +107,34 @@ def test_who_goes_on_attacking_is_refused_at_l4(edge: Edge) -> None:
 
     assert took_s < 1.0
     assert phone(edge, "127.0.66.7").get("/api/v1/feed/timeline/").status in (200, 401)
+
+
+@pytest.mark.e2e
+def test_a_ban_ends_the_connections_that_the_attacker_keeps(edge: Edge) -> None:
+    """L4 sees who calls; who never hangs up would not have to call again.  The list names him, and lifting
+    lets him in."""
+    attacker = phone(edge, "127.0.66.8")
+    bystander = phone(edge, "127.0.66.9")
+    bystander.get("/api/v1/feed/timeline/")
+
+    def is_cut() -> bool:
+        try:
+            return attacker.get(ATTACKS["sqli"]).status != 403
+        except (OSError, http.client.HTTPException):
+            return True
+
+    wait_for(is_cut, 10.0)
+
+    assert "127.0.66.8 " in wait_for(lambda: edge.run("ban").stdout, 5.0)
+    with pytest.raises((OSError, http.client.HTTPException)):
+        attacker.get("/api/v1/feed/timeline/")
+    assert bystander.get("/api/v1/feed/timeline/").status in (200, 401), "his connection goes on"
+    assert edge.run("unban", "127.0.66.8").returncode == 0
+    assert wait_for(lambda: _status(attacker), 5.0) in (200, 401)
+
+
+def _status(asks: Phone) -> int:
+    try:
+        return asks.get("/api/v1/feed/timeline/").status
+    except (OSError, http.client.HTTPException):
+        return 0

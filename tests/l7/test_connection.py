@@ -1,15 +1,18 @@
 """What a phone lives through: real TLS to a real worker in this event loop."""
 
 import ssl
+import time
 from pathlib import Path
 
 import pytest
 import trio
+import trio.lowlevel
 from msgspec.structs import replace
 
 from edge.common.config import Config, L7Config, RouteConfig
+from edge.common.messages import Ban, Bans
 from edge.common.spans import CLIENT, SERVER, from_wire
-from tests.kit.l7_edge import Script, hello, running
+from tests.kit.l7_edge import Edge, Script, hello, running
 
 UPLOAD = b"x" * 200_000
 
@@ -414,6 +417,40 @@ async def test_a_drain_says_goodbye_with_the_last_answer(tmp_path: Path) -> None
         await trio.sleep(0.05)
         assert (await phone.get())["connection"] == "close"
         assert await phone.ended()
+
+
+async def test_a_ban_ends_what_the_banned_have_here(tmp_path: Path) -> None:
+    """L4 refuses who calls again; a kept-alive connection and a tunnel never would."""
+
+    async def service(stream: trio.SocketStream) -> None:
+        if b"/ws" in await stream.receive_some(5000):
+            await stream.send_all(
+                b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+            )
+            assert await stream.receive_some(5000) == b"", "the service hears the end as well"
+            return
+        await stream.send_all(hello(b"hello"))
+
+    async with running(tmp_path, service) as edge:
+        resting, tunnel = await edge.phone(), await edge.phone()
+        assert (await resting.get()).status == 200
+        upgrade = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: k")
+        assert (await tunnel.get("/ws", *upgrade)).status == 101
+
+        _ban(edge, "198.51.100.1")
+        assert (await resting.get()).status == 200, "another was banned"
+        _ban(edge, "127.0.0.1")
+
+        assert await resting.ended()
+        assert await tunnel.ended()
+        with trio.fail_after(2):
+            while edge.worker.connections:
+                await trio.lowlevel.checkpoint()
+
+
+def _ban(edge: Edge, network: str) -> None:
+    ban = Ban(network=network, until_unix=time.time() + 60, reason="waf")
+    edge.process.link.receive(Bans(add=[ban]))
 
 
 async def test_a_websocket_is_two_pipes(tmp_path: Path) -> None:
