@@ -1,6 +1,8 @@
 """What `edge waf` says about requests, rules and logs."""
 
+import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from edge.cli import waf
 from edge.l7.audit_log import AuditLog
 
+BODY_ATTACK = "curl https://i.edge.test/search -d 'q=<script>'"
 ATTACK = "curl 'https://i.edge.test/search?q=1%27%20or%20%271%27=%271'"
 
 
@@ -100,15 +103,38 @@ def test_replay_names_the_decisions_that_would_change(
 ) -> None:
     """Before new rules go out."""
     log = AuditLog(run_dir, "l7-1")
-    log.write([audited("ab" * 16, capsys)])
+    log.write([audited("ab" * 16, capsys), audited("cd" * 16, capsys, BODY_ATTACK)])
     path = run_dir / "logs" / "waf-l7-1.jsonl"
 
     assert waf.replay(path) == 0
     assert waf.replay(path, embedded=False) == 1
-    assert "block -> pass" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert told.out.splitlines() == [f"{'ab' * 16}  block -> pass  GET /search?q=1%27%20or%20%271%27=%271"]
+    assert "1 more rest on bodies" in told.err
 
 
 def test_lint_counts_what_is_there(capsys: pytest.CaptureFixture[str]) -> None:
     """The embedded rules are usable."""
     assert waf.lint() == 0
     assert " rules, " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words", [["test", "-"], ["test", "-", "--json"], ["replay", "-"], ["tune", "--log", "-"]]
+)
+def test_standard_input_may_stand_for_a_file(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`kubectl logs ... | edge waf tune --log -`; a dash is no option."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"GET / HTTP/1.1\nHost: a\n\n")))
+
+    with pytest.raises(SystemExit) as left:
+        waf.app(words)
+
+    assert left.value.code == 0, capsys.readouterr()
+
+
+def test_paranoia_has_four_levels(capsys: pytest.CaptureFixture[str]) -> None:
+    """A level that does not exist would be taken for the highest."""
+    with pytest.raises(SystemExit):
+        waf.app(["test", ATTACK, "--paranoia", "9"])

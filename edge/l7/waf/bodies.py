@@ -330,7 +330,7 @@ def _unfolded(head: bytes) -> list[bytes]:
 
 
 def _disposition(value: bytes, out: Body) -> tuple[bytes, bytes | None]:
-    """The field name and, for a file, the file name.  Both spellings of a name at once are an error."""
+    """The field name and, for a file, the file name."""
     found: dict[bytes, bytes] = {}
     for parameter, quoted, single, bare in _DISPOSITION_PARAMETER.findall(value):
         key = parameter.lower()
@@ -339,8 +339,9 @@ def _disposition(value: bytes, out: Body) -> tuple[bytes, bytes | None]:
         found[key] = re.sub(rb"\\([\"\\])", rb"\1", quoted) or single or bare
     if b"name" not in found:
         out.error = "a part without a name"
-    if b"name*" in found or (b"filename*" in found and b"filename" in found):
-        out.error = "a part whose name is spelt in two ways"
+    if b"name*" in found or b"filename*" in found:
+        # RFC 7578 section 4.2 forbids it in forms, and who does not know it takes a file for a field.
+        out.error = "a part whose name is spelt as in mails"
     if b"filename*" in found:
-        found.setdefault(b"filename", url_decode(found[b"filename*"].rpartition(b"'")[2]))
+        out.files.append((found.get(b"name", b""), url_decode(found[b"filename*"].rpartition(b"'")[2]), 0))
     return found.get(b"name", b""), found.get(b"filename")

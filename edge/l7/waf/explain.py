@@ -1,15 +1,19 @@
 """Why was this request blocked, and how would one let it through on purpose?
 
-Turns an audit record into sentences and into the narrowest exclusion that would have prevented the block.
+Turns an audit record into sentences and into the narrowest exclusion that would have prevented the block
+(`edge.l7.waf.exclusion` writes it).
 People exclude the wrong rule when bookkeeping rules stand beside the real one, so those are listed apart and
 never offered."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote_to_bytes
+
+from edge.l7.waf.exclusion import exclusion_toml, without_id
+
+# A comment, so that whoever pastes too much pastes no mistake.
+HOW_TO_USE = (
+    "# into a .toml file that `waf.rules` of edge.toml names; `edge waf lint FILE`, then `edge reload`"
+)
 
 
 def explain(record: Mapping[str, Any]) -> list[str]:
@@ -42,106 +46,20 @@ def explain(record: Mapping[str, Any]) -> list[str]:
     if record["excluded"]:
         lines.append("rules silenced by an exclusion: " + ", ".join(map(str, record["excluded"])))
     if record["matches"]:
-        lines += ["", "To let exactly this through:", "", exclusion_toml(record)]
+        lines += ["", "To let exactly this through:", "", exclusion_of(record), "", HOW_TO_USE]
     return lines
 
 
-# Names in rule files for the collections that conditions name.
-_NATIVE = {
-    "ARGS": "args",
-    "ARGS_NAMES": "arg_names",
-    "ARGS_GET": "args_get",
-    "REQUEST_COOKIES": "cookies",
-    "REQUEST_COOKIES_NAMES": "cookie_names",
-    "REQUEST_HEADERS": "headers",
-    "REQUEST_FILENAME": "path",
-    "REQUEST_BASENAME": "basename",
-}
-
-
-def native_target(variable: str) -> str:
-    """`ARGS:q` as a native rule file spells it: `args:q`."""
-    collection, colon, key = variable.partition(":")
-    return _NATIVE.get(collection, collection.lower()) + colon + key
-
-
-def exclusion_toml(record: Mapping[str, Any]) -> str:
+def exclusion_of(record: Mapping[str, Any]) -> str:
     """An `[[exclude]]` table for the rules and values of one record, on its host, path and method only."""
-    targets = sorted({native_target(match["variable"]) for match in record["matches"] if match["variable"]})
-    rules = sorted({str(match["id"]) for match in record["matches"]})
-    return _table(rules, record, targets)
-
-
-# An exclusion outlives its reason unless somebody has to look at it again.
-EXPIRES_S = 90 * 86_400
-
-
-def _table(rules: list[str], record: Mapping[str, Any], targets: list[str]) -> str:
-    host = record["host"].partition(":")[0]
-    when = [f"host = {_quoted(host)}"] if host else []
-    # Conditions compare the decoded path; an id in it makes every path another, which a prefix mends.
-    path = unquote_to_bytes(record["path"].encode("latin-1")).decode("utf-8", "replace")
-    when += [f"path = {_quoted(path)}", f"method = [{_quoted(record['method'])}]"]
-    expires = datetime.fromtimestamp(record["unix_s"] + EXPIRES_S, UTC).date()
-    return "\n".join(
-        (
-            "[[exclude]]",
-            f"rules = [{', '.join(map(_quoted, rules))}]",
-            f"when = {{ {', '.join(when)} }}",
-            f"targets = [{', '.join(map(_quoted, targets))}]",
-            'reason = "say here why this is harmless"',
-            f"expires = {expires.isoformat()}",
-        )
+    table = exclusion_toml(
+        [match["id"] for match in record["matches"]],
+        [match["variable"] for match in record["matches"]],
+        host=record["host"].partition(":")[0],
+        method=record["method"],
+        path=record["path"],
+        unix_s=record["unix_s"],
     )
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """An exclusion that the log suggests.  `hits` it would silence; `others`: hits of the same rule that it
-    would not."""
-
-    rule: int
-    path: str
-    variable: str
-    hits: int
-    clients: int
-    others: int
-    toml: str
-
-
-def tune(records: Iterable[Mapping[str, Any]], hits_min: int = 3) -> list[Proposal]:
-    """Group matches by rule, path and variable: many clients hitting one rule on one field is usually the
-    rule's fault.
-
-    The most clients first, because one client with a thousand hits is more likely an attack.
-    """
-    hits: Counter[tuple[int, str, str]] = Counter()
-    clients: dict[tuple[int, str, str], set[str]] = defaultdict(set)
-    examples: dict[tuple[int, str, str], Mapping[str, Any]] = {}
-    per_rule: Counter[int] = Counter()
-    for record in records:
-        for match in record["matches"]:
-            key = (match["id"], record["path"], match["variable"])
-            hits[key] += 1
-            per_rule[match["id"]] += 1
-            clients[key].add(record["client"])
-            examples.setdefault(key, record)
-    found = [
-        Proposal(
-            rule=rule,
-            path=path,
-            variable=variable,
-            hits=count,
-            clients=len(clients[rule, path, variable]),
-            others=per_rule[rule] - count,
-            toml=_table([str(rule)], examples[rule, path, variable], [native_target(variable)]),
-        )
-        for (rule, path, variable), count in hits.items()
-        if count >= hits_min
-    ]
-    return sorted(found, key=lambda proposal: (-proposal.clients, -proposal.hits, proposal.rule))
+    prefix, has_id = without_id(record["path"])
+    # Exactly this path is what was asked about; the next request has another id in it.
+    return table + (f'\n# for every id: path_prefix = "{prefix}" instead of path' if has_id else "")

@@ -79,6 +79,8 @@ def test_json_leaves_become_arguments_with_their_path() -> None:
         ("MULTIPART", FORM, part(b'Content-Disposition: form-data; name="a"').removesuffix(b"--XX--\r\n")),
         ("MULTIPART", FORM, part(b'Content-Disposition: form-data; name="a"') + b"more"),
         ("MULTIPART", FORM, part(FIELD + b"; filename=\"me.png\"; filename*=UTF-8''shell.php")),
+        # A program that does not know this spelling takes the part for a field.
+        ("MULTIPART", FORM, part(FIELD + b"; filename*=UTF-8''me.png", b"<script>")),
         ("MULTIPART", FORM, part(FIELD + b"; name*=UTF-8''b")),
         ("MULTIPART", FORM, part(FIELD + b"\r\nContent-Transfer-Encoding: base64", b"PHNjcmlwdD4=")),
         (

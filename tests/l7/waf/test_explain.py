@@ -1,6 +1,5 @@
 """What the operator reads."""
 
-import datetime
 import json
 import tomllib
 
@@ -8,7 +7,7 @@ import pytest
 
 from edge.l7.waf.audit import audit_record, is_audit_record, match_record, redacted_target
 from edge.l7.waf.bodies import read_body
-from edge.l7.waf.explain import exclusion_toml, explain, tune
+from edge.l7.waf.explain import HOW_TO_USE, explain
 from edge.l7.waf.inspector import Inspector
 from edge.l7.waf.native import parse_native
 from edge.l7.waf.problem import Problems
@@ -52,17 +51,6 @@ def test_a_record_is_json_and_keeps_no_secret() -> None:
 def test_only_the_value_of_a_secret_field_is_hidden() -> None:
     """The rest of the target is what an operator compares with."""
     assert redacted_target(b"/a?q=1&api_key=abc&x=2") == "/a?q=1&api_key=[3]&x=2"
-
-
-def test_many_clients_on_one_field_are_the_rules_fault() -> None:
-    """One client with many hits is an attack; many clients with one hit each are a false alarm."""
-    records = [record_of(b"/search?q=<script>", f"198.51.100.{number}") for number in range(5)]
-    records += [record_of(b"/x?y=<script>") for _ in range(9)]
-
-    best = tune(records)[0]
-
-    assert (best.path, best.variable, best.clients) == ("/search", "ARGS:q", 5)
-    assert best.others == 9
 
 
 def test_a_curl_line_becomes_the_request_that_curl_would_send() -> None:
@@ -112,14 +100,16 @@ def test_a_form_with_a_file_is_multipart() -> None:
     assert dict(head.headers)[b"authorization"].startswith(b"Basic ")
 
 
-def test_the_exclusion_it_offers_is_narrow_and_ends() -> None:
-    """This rule, this field, exactly this path, for ninety days."""
-    table = tomllib.loads(exclusion_toml(record_of(b"/a%20b?q=<script>") | {"unix_s": 1_700_000_000.0}))
+def test_what_is_pasted_whole_is_still_a_rule_file() -> None:
+    """The hint below the table is a comment, and so is the one for paths with an id."""
+    lines = explain(record_of(b"/threads/17/items?q=<script>"))
+    pasted = "\n".join(lines[lines.index("To let exactly this through:") + 1 :])
 
-    (exclusion,) = table["exclude"]
-    assert exclusion["when"]["path"] == "/a b"
-    assert exclusion["expires"] == datetime.date(2024, 2, 12)
-    assert exclusion["targets"] == ["args:q"]
+    (exclusion,) = tomllib.loads(pasted)["exclude"]
+
+    assert exclusion["when"]["path"] == "/threads/17/items"
+    assert 'path_prefix = "/threads/"' in pasted
+    assert lines[-1] == HOW_TO_USE
 
 
 def test_a_secret_inside_a_whole_body_is_hidden_as_well() -> None:

@@ -1,0 +1,83 @@
+"""How is an exclusion written down, as narrow as it can be?
+
+An `[[exclude]]` table for a native rule file: these rules, these values, this host, path and method, and a
+day on which it ends.  An exclusion outlives its reason unless somebody has to look at it again.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from urllib.parse import unquote_to_bytes
+
+EXPIRES_S = 90 * 86_400
+
+# Names in rule files for the collections that conditions name.
+_NATIVE = {
+    "ARGS": "args",
+    "ARGS_NAMES": "arg_names",
+    "ARGS_GET": "args_get",
+    "REQUEST_COOKIES": "cookies",
+    "REQUEST_COOKIES_NAMES": "cookie_names",
+    "REQUEST_HEADERS": "headers",
+    "REQUEST_HEADERS_NAMES": "header_names",
+    "REQUEST_FILENAME": "path",
+    "REQUEST_BASENAME": "basename",
+    "REQUEST_BODY": "body",
+    "REQUEST_URI": "uri",
+    "REQUEST_URI_RAW": "target",
+    "REQUEST_LINE": "line",
+    "REQUEST_METHOD": "method",
+    "REQUEST_PROTOCOL": "protocol",
+    "QUERY_STRING": "query",
+    "FILES_NAMES": "file_names",
+    "MULTIPART_PART_HEADERS": "part_headers",
+}
+# A number, several of them, or what is long and hexadecimal and holds a digit: 17, 889_484, a UUID.
+_ID = re.compile(r"\d[\d_.,\-]*|(?=[^/]*\d)[0-9a-fA-F\-]{8,}")
+
+
+def native_target(variable: str) -> str:
+    """`ARGS:q` as a native rule file spells it: `args:q`."""
+    collection, colon, key = variable.partition(":")
+    return _NATIVE.get(collection, collection.lower()) + colon + key
+
+
+def without_id(path: str) -> tuple[str, bool]:
+    """The path up to its first segment that looks like an id, and whether there was one."""
+    segments = path.split("/")
+    for at, segment in enumerate(segments):
+        if _ID.fullmatch(segment):
+            return "/".join(segments[:at]) + "/", True
+    return path, False
+
+
+def exclusion_toml(
+    rules: Iterable[int],
+    variables: Iterable[str],
+    *,
+    host: str,
+    method: str,
+    path: str,
+    unix_s: float,
+    is_prefix: bool = False,
+) -> str:
+    """The table.  `path` is as it was sent; conditions compare the decoded one."""
+    decoded = unquote_to_bytes(path.encode("latin-1")).decode("utf-8", "replace")
+    when = [f"host = {_quoted(host)}"] if host else []
+    when += [f"path{'_prefix' * is_prefix} = {_quoted(decoded)}", f"method = [{_quoted(method)}]"]
+    targets = sorted({native_target(variable) for variable in variables if variable})
+    expires = datetime.fromtimestamp(unix_s + EXPIRES_S, UTC).date()
+    lines = [
+        "[[exclude]]",
+        f"rules = [{', '.join(_quoted(rule) for rule in sorted(set(map(str, rules))))}]",
+        f"when = {{ {', '.join(when)} }}",
+        f"targets = [{', '.join(map(_quoted, targets))}]",
+        'reason = "say here why this is harmless"',
+        f"expires = {expires.isoformat()}",
+    ]
+    return "\n".join(lines)
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'
