@@ -138,7 +138,7 @@ def _argued(proposal: Proposal) -> list[str]:
     place = proposal.place
     lines = [
         f"# {place.method} {place.path}{'...' * place.is_prefix}, {', '.join(place.variables)}: "
-        f"{proposal.requests} requests of {proposal.clients} clients, who did nothing else",
+        f"{proposal.requests} requests of {proposal.clients} clients that show no other sign of an attack",
         *(f"#   {example!r}" for example in proposal.examples),
         f"#   {proposal.others} other hits of these rules stay",
     ]
@@ -155,6 +155,9 @@ def _rest(found: Tuning, most: int) -> str:
             f"{sum(found.probing.values())} requests of {len(found.probing)} clients look like attacks "
             f"(most from {worst}) and suggest nothing"
         )
+    if found.contested:
+        names = ", ".join(f"{place.path} {' '.join(place.variables)}" for place in found.contested[:3])
+        told.append(f"{len(found.contested)} places see attacks of several kinds ({names})")
     if found.rare:
         told.append(f"{found.rare} places have too few requests or clients to tell")
     return "; ".join(told)

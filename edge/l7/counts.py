@@ -25,6 +25,7 @@ class Seen(NamedTuple):
     hedges_lost: int
     inflight: Mapping[str, int]  # by cluster
     blocked: Mapping[str, int]  # by WAF rule
+    detected: Mapping[str, int]  # by WAF rule: would have been blocked
     limited: Mapping[str, int]  # by limit
 
 
@@ -80,6 +81,9 @@ class Counts:
             "edge_l7_log_lines_lost_total", "Lines that could not be written"
         ).child()
         self._blocked = registry.counter("edge_waf_blocked_total", "Requests blocked", ("rule",))
+        self._detected = registry.counter(
+            "edge_waf_detected_total", "Requests that a route in mode detect would have blocked", ("rule",)
+        )
         self._limited = registry.counter("edge_ratelimited_total", "Requests refused by a limit", ("policy",))
         self._children: dict[tuple[str, int, str], tuple[Number, Histogram]] = {}
         self._by_method: dict[str, Histogram] = {}
@@ -144,6 +148,8 @@ class Counts:
             self._inflight.child(cluster).value = count
         for rule, count in seen.blocked.items():
             self._blocked.child(rule).value = count
+        for rule, count in seen.detected.items():
+            self._detected.child(rule).value = count
         for policy, count in seen.limited.items():
             self._limited.child(policy).value = count
 

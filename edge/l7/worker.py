@@ -282,6 +282,7 @@ class Worker:
                 hedges_lost=self.forwarder.hedges.lost,
                 inflight={name: target.cluster.active for name, target in self.forwarder.targets.items()},
                 blocked=self.stages.waf.blocked,
+                detected=self.stages.waf.detected,
                 limited=self.stages.ratelimit.refused,
             )
         )

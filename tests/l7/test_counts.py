@@ -57,8 +57,11 @@ def test_what_others_count_is_taken_over() -> None:
     """Once a walk, so the hot path only adds to its own integers."""
     registry = Registry()
 
-    Counts(registry).observe(Seen(5, 4, 3, 2, 1, 6, 10, {"feed": 7}, {"942100": 8}, {"source": 9}))
+    Counts(registry).observe(
+        Seen(5, 4, 3, 2, 1, 6, 10, {"feed": 7}, {"942100": 8}, {"941100": 2}, {"source": 9})
+    )
 
     assert _values(registry, "edge_upstream_inflight") == {("feed",): 7}
     assert _values(registry, "edge_waf_blocked_total") == {("942100",): 8}
+    assert _values(registry, "edge_waf_detected_total") == {("941100",): 2}
     assert _values(registry, "edge_upstream_retries_total") == {("retry",): 2, ("stale",): 1}

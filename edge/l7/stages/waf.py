@@ -83,6 +83,7 @@ class Waf:
         self._offenders = Offenders(config.ban_after, config.ban_s)
         self.bans: list[tuple[str, float]] = []  # source, seconds; taken and cleared by the worker
         self.blocked: dict[str, int] = {}  # by rule, for the metrics
+        self.detected: dict[str, int] = {}  # by rule: what a route that only detects would have blocked
         self.found: deque[dict[str, Any]] = deque()  # for the audit log; taken and cleared by the worker
         self.found_lost = 0
         self._sampled: dict[str, float] = {}  # by route: what has been promised and not yet inspected
@@ -195,11 +196,14 @@ class Waf:
         request.waf = verdict
         request.note("waf", "%s", verdict.reason)
         self._write_down(request, seen, verdict, mode, unix_now)
-        if verdict.action != "block":
+        if verdict.action == "pass":
             return CONTINUE
+        counts = self.blocked if verdict.action == "block" else self.detected
         for match in verdict.matches:
             rule = str(match.id)
-            self.blocked[rule] = self.blocked.get(rule, 0) + 1
+            counts[rule] = counts.get(rule, 0) + 1
+        if verdict.action != "block":
+            return CONTINUE
         if self._offenders.strike(request.source, now):
             self.bans.append((request.source, self._config.ban_s))
         return Answer(

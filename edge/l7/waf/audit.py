@@ -19,6 +19,13 @@ _SECRET_WORD = re.compile(
 _SECRET_PAIR = re.compile(
     rb"(?i)((?:^|[?&;])[^=&;]{0,60}(?:pass|pwd|secret|token|api.?key|session|card|cvv|otp)[^=&;]{0,60}=)([^&;]*)"
 )
+# Inside another value: the pairs of a URL or a cookie that is an argument itself, encoded or not, and the
+# password before a host.
+_SECRET_WITHIN = re.compile(
+    r"(?i)((?:pass|pwd|secret|token|api.?key|session|card|cvv|otp)[\w\-]{0,20}(?:=|%3d|\"?\s*:\s*\"?))"
+    r"(?!\[\d+\])([^&;,\s\"'<>]+)"
+    r"|(//[^/@\s:]{0,64}:)([^/@\s]{1,64})(?=@)"
+)
 TARGET_BYTES_MAX = 1024
 MATCHES_MAX = 50
 
@@ -31,10 +38,13 @@ def audit_record(
     route: str = "",
     mode: str = "block",
     unix_s: float = 0.0,
-    inspect_us: float = 0.0,
+    inspect_us: float | None = None,
 ) -> dict[str, Any]:
-    """One line of the audit log.  Keys are flat where a person filters by them."""
-    return {
+    """One line of the audit log.  Keys are flat where a person filters by them.
+
+    `inspect_us`: where somebody has measured it; a worker's trace has the time of its stages.
+    """
+    record = {
         "event.name": "edge.waf",
         "request_id": request_id,
         "unix_s": round(unix_s, 6),
@@ -55,9 +65,9 @@ def audit_record(
         "bookkeeping": [match.id for match in verdict.bookkeeping],
         "excluded": list(verdict.excluded),
         "inspected_bytes": verdict.inspected_bytes,
-        "inspect_us": round(inspect_us, 1),
         "over_budget": verdict.over_budget,
     }
+    return record if inspect_us is None else record | {"inspect_us": round(inspect_us, 1)}
 
 
 def match_record(match: Match) -> dict[str, Any]:
@@ -77,7 +87,7 @@ def match_record(match: Match) -> dict[str, Any]:
         "variable": match.variable,
         "transforms": list(match.transforms),
         "offset": match.offset,
-        "fragment": f"[{len(match.value)} bytes]" if secret else fragment,
+        "fragment": f"[{len(match.value)} bytes]" if secret else without_secrets(fragment),
         "tags": [tag for tag in match.tags if tag.startswith("attack-")],
         "place": match.place,
         "operator": match.operator,
@@ -88,7 +98,12 @@ def match_record(match: Match) -> dict[str, Any]:
 def redacted_target(target: bytes) -> str:
     """The request target with the values of secret-looking fields replaced by their length."""
     hidden = _SECRET_PAIR.sub(lambda found: found[1] + b"[%d]" % len(found[2]), target[:TARGET_BYTES_MAX])
-    return hidden.decode("latin-1")
+    return without_secrets(hidden.decode("latin-1"))
+
+
+def without_secrets(text: str) -> str:
+    """`text` with what follows a secret's name, and the password of a URL, replaced by its length."""
+    return _SECRET_WITHIN.sub(lambda found: f"{found[1] or found[3]}[{len(found[2] or found[4])}]", text)
 
 
 def is_audit_record(record: Mapping[str, Any]) -> bool:

@@ -9,11 +9,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from edge.l7.waf.exclusion import exclusion_toml, without_id
+from edge.l7.waf.inspector import BODY_TOO_LARGE, BODY_UNREADABLE, OVER_BUDGET
 
 # A comment, so that whoever pastes too much pastes no mistake.
 HOW_TO_USE = (
     "# into a .toml file that `waf.rules` of edge.toml names; `edge waf lint FILE`, then `edge reload`"
 )
+
+# What the firewall decides by itself: no rule does, so no exclusion helps.
+OWN_DECISIONS = {
+    BODY_UNREADABLE: "What cannot be read cannot be inspected, so no exclusion lets it through: "
+    'mend who sends it, or give its route `waf = "detect"`.',
+    BODY_TOO_LARGE: "Bodies up to `waf.body-bytes-max` of edge.toml are inspected; "
+    "more is refused, not waved through.",
+    OVER_BUDGET: "`waf.budget-ms` of edge.toml is the time that one request may cost; "
+    '`waf.on-budget = "log"` waves through what costs more.',
+}
 
 
 def explain(record: Mapping[str, Any]) -> list[str]:
@@ -45,7 +56,10 @@ def explain(record: Mapping[str, Any]) -> list[str]:
         ]
     if record["excluded"]:
         lines.append("rules silenced by an exclusion: " + ", ".join(map(str, record["excluded"])))
-    if record["matches"]:
+    own = [OWN_DECISIONS[match["id"]] for match in record["matches"] if match["id"] in OWN_DECISIONS]
+    if own:
+        lines += ["", *own]
+    elif record["matches"]:
         lines += ["", "To let exactly this through:", "", exclusion_of(record), "", HOW_TO_USE]
     return lines
 

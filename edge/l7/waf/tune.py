@@ -3,7 +3,9 @@
 A rule that is wrong about a field is wrong about many clients, and none of them does anything else that is
 odd.  Whoever attacks tries several kinds of attack, or several fields.  So clients are told apart first
 (`_probes`): what probing ones did is no argument for an exclusion, and is counted as one against it where it
-would let the same pass.
+would let the same pass.  An attacker with many addresses looks like many clients, but a field in which
+several kinds of attack are found is no field that one rule misreads: it is `contested`, and nothing is
+proposed.
 
 Rules that fired together are excluded together; one of them alone would let nothing pass.  What stands below
 the threshold needs no exclusion.
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge.l7.waf.exclusion import exclusion_toml, without_id
+from edge.l7.waf.explain import OWN_DECISIONS
 
 # Somebody's text about SQL may hold a script tag as well; three kinds of attack are no accident.
 FAMILIES_HONEST_MAX = 2
@@ -50,11 +53,12 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """What the log says altogether.  `probing`: clients that attack, and their requests; `rare`: places with
-    too few requests or clients to say anything."""
+    """What the log says altogether.  `probing`: clients that attack, and their requests; `contested`: places
+    with attacks of several kinds; `rare`: places with too few requests or clients to say anything."""
 
     proposals: tuple[Proposal, ...]
     probing: Mapping[str, int]
+    contested: tuple[Place, ...]
     rare: int
 
 
@@ -78,11 +82,14 @@ def tune(records: Iterable[Mapping[str, Any]], hits_min: int = 3, clients_min: i
         of_rule.update(refusal.rules)
         if refusal.client not in probing:
             honest[refusal.place].append(refusal)
-    found, rare = [], 0
+    found, contested, rare = [], [], 0
     for place, those in honest.items():
         clients = len({refusal.client for refusal in those})
         if len(those) < hits_min or clients < clients_min:
             rare += 1
+            continue
+        if len({family for refusal in those for family in refusal.families}) > FAMILIES_HONEST_MAX:
+            contested.append(place)
             continue
         rules = sorted({rule for refusal in those for rule in refusal.rules})
         attacks = sum(
@@ -112,12 +119,14 @@ def tune(records: Iterable[Mapping[str, Any]], hits_min: int = 3, clients_min: i
         )
     found.sort(key=lambda one: (one.attacks > 0, -one.clients, -one.requests, one.rules))
     counted = Counter(refusal.client for refusal in refusals if refusal.client in probing)
-    return Tuning(tuple(found), counted, rare)
+    return Tuning(tuple(found), counted, tuple(contested), rare)
 
 
 def _refusals(records: Iterable[Mapping[str, Any]]) -> Iterator[_Refusal]:
     for record in records:
         matches = record["matches"]
+        if any(match["id"] in OWN_DECISIONS for match in matches):
+            continue  # no exclusion would help
         if record["action"] not in {"block", "detect"} or not matches:
             continue
         path, is_prefix = without_id(record["path"])

@@ -142,7 +142,7 @@ def test_what_was_found_is_noted_even_where_it_is_only_detected() -> None:
 
     assert asked.waf == replace(FOUND, action="detect")
     assert asked.why[0][0] == "waf"
-    assert waf.blocked == {}
+    assert (waf.blocked, waf.detected) == ({}, {"941100": 1})
     assert [record["action"] for record in waf.take_found()] == ["detect"]
 
 

@@ -5,9 +5,15 @@ import tomllib
 
 import pytest
 
-from edge.l7.waf.audit import audit_record, is_audit_record, match_record, redacted_target
+from edge.l7.waf.audit import (
+    audit_record,
+    is_audit_record,
+    match_record,
+    redacted_target,
+    without_secrets,
+)
 from edge.l7.waf.bodies import read_body
-from edge.l7.waf.explain import HOW_TO_USE, explain
+from edge.l7.waf.explain import HOW_TO_USE, OWN_DECISIONS, explain
 from edge.l7.waf.inspector import Inspector
 from edge.l7.waf.native import parse_native
 from edge.l7.waf.problem import Problems
@@ -100,6 +106,18 @@ def test_a_form_with_a_file_is_multipart() -> None:
     assert dict(head.headers)[b"authorization"].startswith(b"Basic ")
 
 
+@pytest.mark.parametrize("number", sorted(OWN_DECISIONS))
+def test_no_exclusion_is_offered_where_none_would_help(number: int) -> None:
+    """A body that cannot be read is refused by no rule; a table that changes nothing would cost an hour."""
+    record = record_of(b"/?q=%3Cscript%3E")
+    (first, *_) = record["matches"]  # type: ignore[misc]
+
+    lines = explain(record | {"matches": [first | {"id": number}]})
+
+    assert lines[-1] == OWN_DECISIONS[number]
+    assert "[[exclude]]" not in "\n".join(lines)
+
+
 def test_what_is_pasted_whole_is_still_a_rule_file() -> None:
     """The hint below the table is a comment, and so is the one for paths with an id."""
     lines = explain(record_of(b"/threads/17/items?q=<script>"))
@@ -110,6 +128,22 @@ def test_what_is_pasted_whole_is_still_a_rule_file() -> None:
     assert exclusion["when"]["path"] == "/threads/17/items"
     assert 'path_prefix = "/threads/"' in pasted
     assert lines[-1] == HOW_TO_USE
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("https://ada:hunter2@10.0.0.1/x", "https://ada:[7]@10.0.0.1/x"),
+        ("https://x/?token=hunter2&q=<script>", "https://x/?token=[7]&q=<script>"),
+        ("next=/x%3Fpassword%3Dhunter2", "next=/x%3Fpassword%3D[7]"),
+        ('{"api_key": "hunter2", "q": 1}', '{"api_key": "[7]", "q": 1}'),
+        ("the password was lost; ask Ada", "the password was lost; ask Ada"),
+        ("/?password=[7]&q=1", "/?password=[7]&q=1"),
+    ],
+)
+def test_a_secret_inside_another_value_is_hidden(sent: str, kept: str) -> None:
+    """A referer and a redirect's target are URLs with fields of their own."""
+    assert without_secrets(sent) == kept
 
 
 def test_a_secret_inside_a_whole_body_is_hidden_as_well() -> None:

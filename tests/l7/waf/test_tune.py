@@ -96,3 +96,13 @@ def test_one_client_is_no_argument() -> None:
     found = tune([record_of("/notes?text=%3Cscript%3E", "127.66.1.1") for _ in range(50)])
 
     assert (found.proposals, found.rare) == ((), 1)
+
+
+def test_an_attacker_with_many_addresses_suggests_nothing() -> None:
+    """One request from each is many clients; but no rule misreads a field in three ways."""
+    records = [record | {"client": f"198.51.100.{at}"} for at, record in enumerate(scan("127.66.1.1"))]
+
+    found = tune(records)
+
+    assert found.proposals == ()
+    assert [place.variables for place in found.contested] == [("ARGS:q",)]
