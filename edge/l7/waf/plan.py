@@ -108,6 +108,9 @@ class PhasePlan:
     folded: Folded
     always: list[int] = field(default_factory=list)  # not only about headers
     header_only: list[int] = field(default_factory=list)
+    # Of those: about which headers there are, and about what is in them.
+    of_names: list[int] = field(default_factory=list)
+    of_lines: list[int] = field(default_factory=list)
     # Of `always`, where there is no body: known with the headers, and asked each time; what is in neither
     # only says how others are to look.
     bodiless: list[int] = field(default_factory=list)
@@ -149,6 +152,7 @@ class Plan:
             step.ask_first()
             if is_about_headers(step):
                 planned.header_only.append(position)
+                (planned.of_names if is_about_names(step) else planned.of_lines).append(position)
                 return
             planned.always.append(position)
             if is_about_headers(step, or_body=True):
@@ -228,6 +232,15 @@ def is_about_headers(step: Step, *, or_body: bool = False) -> bool:
         reads_only(link, (*parts, "tx") if index else parts)
         and (link.operator is None or all(hole[1] == "TX" for hole in link.operator.argument.holes))
         for index, link in enumerate(links)
+    )
+
+
+def is_about_names(step: Step) -> bool:
+    """Whether a rule about headers reads their names alone."""
+    return all(
+        target.collection == "REQUEST_HEADERS_NAMES" or COLLECTIONS[target.collection][1] == "tx"
+        for compiled in step.links
+        for target in compiled.link.targets
     )
 
 
