@@ -334,7 +334,7 @@ class Worker:
         if self._is_busy():
             return BUSY
         verdict = await trio.to_thread.run_sync(
-            waf.inspect_body, request, time.time(), limiter=self._dear_inspections
+            waf.inspect_body_apart, request, time.time(), limiter=self._dear_inspections
         )
         return waf.answer_body(request, verdict, time.monotonic(), time.time())
 

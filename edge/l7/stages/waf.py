@@ -69,7 +69,7 @@ class DearHead:
 
     def inspect(self) -> None:
         """Take the time it takes, within the budget."""
-        self.verdict = self._inspector.inspect_head_apart(self._seen, self._unix_now)
+        self.verdict = self._inspector.inspect_apart(self._seen, None, self._unix_now)
 
 
 class Waf:
@@ -131,9 +131,13 @@ class Waf:
         return self.answer_body(request, self.inspect_body(request, unix_now), now, unix_now)
 
     def inspect_body(self, request: Request, unix_now: float, *, hurried: bool = False) -> WafVerdict:
-        """What the rules say about `request.body_prefix`.  Any thread may ask.  `hurried`: raise `TooDear`
-        rather than take long."""
+        """What the rules say about `request.body_prefix`.  `hurried`: raise `TooDear` rather than take
+        long."""
         return self.inspector.inspect_body(_seen(request), request.body_prefix, unix_now, hurried=hurried)
+
+    def inspect_body_apart(self, request: Request, unix_now: float) -> WafVerdict:
+        """The same in another thread, for what takes long."""
+        return self.inspector.inspect_apart(_seen(request), request.body_prefix, unix_now)
 
     def answer_body(
         self, request: Request, verdict: WafVerdict, now: float, unix_now: float

@@ -98,7 +98,7 @@ class Inspector:
         """The verdict on a request without a body.  `now` is Unix time: exclusions expire by it.
 
         `hurried`: raise `TooDear` rather than take longer than `patience` allows, as hostile text would.
-        Then ask `inspect_head_apart` in another thread.
+        Then ask `inspect_apart` in another thread.
         """
         memo = self._memo
         if memo is None:
@@ -133,24 +133,24 @@ class Inspector:
         self._once.add(hashed)
         return False
 
-    def inspect_head_apart(self, head: WafRequest, now: float) -> WafVerdict:
-        """As `inspect_head`, but any thread may ask: the memo is for one."""
-        return self._inspect(head, None, now, hurried=False)
-
     def inspect_body(self, head: WafRequest, body: bytes, now: float, *, hurried: bool = False) -> WafVerdict:
-        """The verdict on a whole request; any thread may ask.  A body over the limit is refused, not read in
-        part.  `hurried`: see `inspect_head`."""
+        """The verdict on a whole request.  A body over the limit is refused, not read in part.  `hurried`:
+        see `inspect_head`."""
         if len(body) > self._settings.body_bytes_max:
-            limit = self._settings.body_bytes_max
-            match = _own(
-                BODY_TOO_LARGE,
-                f"The body is larger than the {limit} bytes that are inspected",
-                "REQUEST_BODY",
-            )
-            return WafVerdict(
-                self._action(), 413, threshold=self._settings.threshold, matches=(match,), inspected_bytes=0
-            )
+            return self._too_large()
         return self._inspect(head, body, now, hurried=hurried)
+
+    def inspect_apart(self, head: WafRequest, body: bytes | None, now: float) -> WafVerdict:
+        """As `inspect_head` or `inspect_body`, for what these gave up in a hurry.
+
+        One thread beside the loop's may ask.  It goes the way for hostile text from the start, and leaves the
+        memo and the sets to the loop: whoever searches with a set that another thread is searching with
+        waits for it wherever a new state is made."""
+        if body is not None and len(body) > self._settings.body_bytes_max:
+            return self._too_large()
+        run = self._begin(head, body, now)
+        run.hostile = True
+        return self._walk(run)
 
     def inspect_answer(self, head: WafRequest, answer: WafResponse, now: float) -> WafVerdict:
         """The verdict on an answer (phases 3 and 4), for rule sets that look for leaks."""
@@ -167,7 +167,7 @@ class Inspector:
         if not hurried or self._clock is None or self._patience is None:
             return self._walk(self._begin(head, body, now))
         began = self._clock()
-        limit_s = self._patience.limit_s(len(head.target) + len(body or b""), began)
+        limit_s = self._patience.limit_s(head, body, began)
         if not limit_s:
             raise TooDear
         try:
@@ -248,6 +248,15 @@ class Inspector:
             by_score=run.blocked_by is not None
             and "anomaly-evaluation" in run.blocked_by.tags
             and not refused,
+        )
+
+    def _too_large(self) -> WafVerdict:
+        limit = self._settings.body_bytes_max
+        match = _own(
+            BODY_TOO_LARGE, f"The body is larger than the {limit} bytes that are inspected", "REQUEST_BODY"
+        )
+        return WafVerdict(
+            self._action(), 413, threshold=self._settings.threshold, matches=(match,), inspected_bytes=0
         )
 
     def _action(self) -> Action:

@@ -34,10 +34,10 @@ Suspects = dict[Spot, set[bytes]]
 SHORT_BYTES: Final = 64
 # Of fewer values it is not worth asking which they are.
 NARROW_MIN: Final = 4
-# More text than this that is new and not ordinary is not even decoded in a hurry: a microsecond a byte, most
-# of it before the first look at the clock.
-HURRIED_BYTES_MAX: Final = 1024
-HURRIED_VALUES_MAX: Final = 32
+# More text than this that is new and not ordinary is for the filters from the start.  Decoding alone takes a
+# microsecond a byte, and sets were slower on each kind of such text that was tried, prose and JSON included.
+ODD_BYTES_MAX: Final = 1024
+ODD_VALUES_MAX: Final = 32
 WINDOW_BYTES: Final = 512
 
 
@@ -48,7 +48,6 @@ class Group:
         self._patterns: list[bytes] = []
         self._spots: list[Spot] = []
         self._separator = separator
-        self._calm = calm
         self._outcomes = Outcomes(separator, calm=calm)
         self._matcher: Matcher | None = None
         self._filter: Filter | None = None
@@ -62,7 +61,7 @@ class Group:
     def prepare(self, *, hostile: bool = True) -> None:
         """Build the matchers now rather than for the first phone that needs them; those for hostile text only
         if it will come here."""
-        self._matcher = self._matcher or Matcher(self._patterns, calm=self._calm)
+        self._matcher = self._matcher or Matcher(self._patterns)
         if hostile:
             self._everything()
 
@@ -70,7 +69,7 @@ class Group:
         """Rules that may match some of `values`, and which of them.  Raises `TooDear`."""
         matcher = self._matcher
         if matcher is None:
-            matcher = self._matcher = Matcher(self._patterns, calm=self._calm)
+            matcher = self._matcher = Matcher(self._patterns)
         suspects: Suspects = {}
         for text, made_for in self._outcomes.of(values).items():
             found = matcher.match(text, watch)
@@ -168,8 +167,8 @@ class Screen:
     ) -> Suspects:
         """Rules that may match one of `values`; `ordinary`: which are (see there).
 
-        Raises `TooDear` when `watch` finds that this takes too long; `hostile` takes the way that copes with
-        any text.
+        Raises `TooDear` when there is much of them or `watch` finds that this takes too long; `hostile` takes
+        the way that copes with any text.
         """
         suspects: Suspects = {}
         groups = self._calm if ordinary and not hostile else self._groups
@@ -180,7 +179,7 @@ class Screen:
             values = [value for value in values if len(value) >= SHORT_BYTES]
         fresh = self._quiet.unknown(values)
         looked_at = short + fresh
-        if not ordinary and watch is not None and watch.in_hurry and _is_much(fresh):
+        if not (ordinary or hostile) and _is_much(fresh):
             raise TooDear
         if looked_at:
             for group in groups.values():
@@ -194,7 +193,7 @@ class Screen:
 
 
 def _is_much(values: list[bytes]) -> bool:
-    return len(values) > HURRIED_VALUES_MAX or sum(map(len, values)) > HURRIED_BYTES_MAX
+    return len(values) > ODD_VALUES_MAX or sum(map(len, values)) > ODD_BYTES_MAX
 
 
 def occurrences(pattern: Pattern, text: bytes, separator: bytes) -> Iterator[int]:

@@ -37,8 +37,8 @@ class Finds:
     def inspect_head(self, head: WafRequest, now: float, *, hurried: bool = False) -> WafVerdict:
         return self.inspect_body(head, b"", now, hurried=hurried)
 
-    def inspect_head_apart(self, head: WafRequest, now: float) -> WafVerdict:
-        return self.inspect_body(head, b"", now)
+    def inspect_apart(self, head: WafRequest, body: bytes | None, now: float) -> WafVerdict:
+        return self.inspect_body(head, body or b"", now)
 
     def inspect_body(self, head: WafRequest, body: bytes, now: float, *, hurried: bool = False) -> WafVerdict:
         if hurried and b"dear" in head.target:

@@ -13,7 +13,7 @@ from edge.l7.waf.inspector import (
     Inspector,
 )
 from edge.l7.waf.load import load_ruleset
-from edge.l7.waf.matcher import TooDear
+from edge.l7.waf.matcher import Matcher, TooDear, Watch
 from edge.l7.waf.request import PASS, WafRequest, WafResponse
 from edge.l7.waf.ruleset import Settings, selects
 from edge.l7.waf.variables import Transaction
@@ -215,7 +215,25 @@ def test_in_a_hurry_what_is_dear_is_given_up_and_not_remembered() -> None:
         inspector.inspect_head(head, 0.0, hurried=True)
 
     assert inspector.memo_entries == 0
-    assert inspector.inspect_head_apart(head, 0.0).matches[0].id == 7
+    assert inspector.inspect_apart(head, None, 0.0).matches[0].id == 7
+
+
+def test_another_thread_leaves_the_sets_to_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that search with one set wait for each other wherever a new state is made: it held the loop up."""
+    inspector = embedded_inspector()
+    body = b"q=1%27+or+1%3D1--"
+    expected = inspector.inspect_body(post(body), body, 0.0)
+    inspector = Inspector(embedded())
+
+    def searched(self: Matcher, text: bytes, watch: Watch | None = None) -> list[int]:
+        raise AssertionError(f"a set was asked about {text!r}")
+
+    monkeypatch.setattr(Matcher, "match", searched)
+
+    verdict = inspector.inspect_apart(post(body), body, 0.0)
+
+    assert verdict.action == "block"
+    assert [match.id for match in verdict.matches] == [match.id for match in expected.matches]
 
 
 def test_a_burst_of_dear_bodies_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from edge.l7.waf.fold import fold
 from edge.l7.waf.inspector import Inspector
 from edge.l7.waf.matcher import TooDear
 from edge.l7.waf.outcomes import Outcomes, Texts
-from edge.l7.waf.prefilter import HURRIED_BYTES_MAX, Group, occurrences
+from edge.l7.waf.prefilter import ODD_BYTES_MAX, Group, occurrences
 from edge.l7.waf.program import FastProgram, steps_by_phase
 from edge.l7.waf.regex import compile_pattern
 from edge.l7.waf.request import PASS
@@ -138,9 +138,9 @@ def test_much_new_text_is_not_even_decoded_in_a_hurry(monkeypatch: pytest.Monkey
         with pytest.raises(TooDear):
             inspector.inspect_body(post(body), body, 0.0, hurried=True)
 
-    assert sum(decoded) < HURRIED_BYTES_MAX
+    assert sum(decoded) < ODD_BYTES_MAX
     inspector.inspect_body(post(body), body, 0.0)
-    assert sum(decoded) > HURRIED_BYTES_MAX
+    assert sum(decoded) > ODD_BYTES_MAX
 
 
 def test_text_that_was_quiet_before_is_no_text_in_a_hurry() -> None:
