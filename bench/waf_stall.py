@@ -4,15 +4,21 @@
     python -m bench.waf_stall --no-embedded DIRECTORY
 
 Eight phones send nothing but requests made to be dear, each as soon as the last was answered, through the
-same two ways as in a worker: tried by the loop in a hurry, then in the one other thread.  Beside them a task
-asks to be woken each millisecond.  How late it is woken is what every other connection of the worker would
-wait; how long the loop's own trials took is told apart.  Requests are made before the clock starts."""
+same two ways as in a worker: tried by the loop in a hurry, then in the one other thread.  Requests are made
+before the clock starts.  Two things are measured:
+
+* *stall*: CPU time of the loop's thread from one look at its sockets to the next.  That long nobody else is
+  served, whatever the machine.
+* *late*: a task asks to be woken each millisecond, and this is how late it is.  Part of that is the machine
+  and the interpreter, so two more rows say how late the same task is in an idle process, and beside a thread
+  that does nothing but compute in plain Python."""
 
 import argparse
 import gc
 import json
 import random
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -30,6 +36,7 @@ from edge.l7.worker import INLINE_BODY_BYTES_MAX, SWITCH_INTERVAL_S
 
 PHONES = 8
 TICK_S = 0.001
+STALL_S_MAX = 0.005
 Sample = tuple[WafRequest, bytes | None]
 FORM = b"application/x-www-form-urlencoded"
 
@@ -81,17 +88,64 @@ KINDS: dict[str, Callable[[random.Random], Sample]] = {
 }
 
 
+class Passes(trio.abc.Instrument):
+    """What each pass of the loop took of its thread's time."""
+
+    def __init__(self) -> None:
+        self.stalls: list[float] = []
+        self._began = 0.0
+
+    def before_run(self) -> None:
+        self._began = time.thread_time()
+
+    def after_io_wait(self, timeout: float) -> None:
+        self._began = time.thread_time()
+
+    def before_io_wait(self, timeout: float) -> None:
+        self.stalls.append(time.thread_time() - self._began)
+
+
 class Loop:
     """One kind of requests, for some seconds."""
 
-    def __init__(self, inspector: Inspector, samples: list[Sample], seconds: float) -> None:
-        self._inspector, self._samples, self._seconds = inspector, samples, seconds
+    def __init__(self, inspector: Inspector, seconds: float) -> None:
+        self._inspector, self._seconds = inspector, seconds
+        self._samples: list[Sample] = []
         self._thread = trio.CapacityLimiter(1)
         self.late: list[float] = []
-        self.trials: list[float] = []
         self.answered = 0
+        self._passes = Passes()
 
-    async def run(self) -> None:
+    def attacked(self, samples: list[Sample]) -> None:
+        """Eight phones send these."""
+        self._samples = samples
+        trio.run(self._attacked, instruments=[self._passes])
+
+    def idle(self) -> None:
+        """Nobody sends anything."""
+        trio.run(self._ticking, instruments=[self._passes])
+
+    def beside_a_busy_thread(self) -> None:
+        """Another thread computes."""
+        over = threading.Event()
+        other = threading.Thread(target=_compute, args=(over,))
+        other.start()
+        self.idle()
+        over.set()
+        other.join()
+
+    def told(self) -> str:
+        """What was measured, on one line."""
+        over = sum(late > STALL_S_MAX for late in self.late)
+        return (
+            f"{self.answered:5}  stall {_told(self._passes.stalls)}"
+            f"  late {_told(self.late)}, {over} of {len(self.late)} over 5"
+        )
+
+    async def _ticking(self) -> None:
+        await self._tick(trio.current_time() + self._seconds)
+
+    async def _attacked(self) -> None:
         until = trio.current_time() + self._seconds
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._tick, until)
@@ -108,46 +162,41 @@ class Loop:
             due = max(due, now)
 
     async def _phone(self, until: float) -> None:
-        inspector = self._inspector
         while self._samples and trio.current_time() < until:
             head, body = self._samples.pop()
             if not self._tried(head, body):
-                if body is None:
-                    ask = inspector.inspect_head_apart
-                    await trio.to_thread.run_sync(ask, head, 0.0, limiter=self._thread)
-                else:
-                    await trio.to_thread.run_sync(
-                        inspector.inspect_body, head, body, 0.0, limiter=self._thread
-                    )
+                await trio.to_thread.run_sync(
+                    self._inspector.inspect_apart, head, body, 0.0, limiter=self._thread
+                )
             self.answered += 1
             await trio.lowlevel.checkpoint()
 
     def _tried(self, head: WafRequest, body: bytes | None) -> bool:
         if body is not None and len(body) > INLINE_BODY_BYTES_MAX:
             return False
-        began = time.perf_counter()
-        done = False
         with suppress(TooDear):
             if body is None:
                 self._inspector.inspect_head(head, 0.0, hurried=True)
             else:
                 self._inspector.inspect_body(head, body, 0.0, hurried=True)
-            done = True
-        self.trials.append(time.perf_counter() - began)
-        return done
+            return True
+        return False
+
+
+def _compute(over: threading.Event) -> None:
+    while not over.is_set():
+        sum(range(100))
 
 
 def _told(seconds: list[float]) -> str:
-    if not seconds:
-        return "none"
     ranked = sorted(seconds)
-    return "p50 {:.2f}  p99 {:.2f}  max {:.2f} ms".format(
+    return "p50 {:.2f} p99 {:5.2f} max {:5.2f} ms".format(
         *(1000 * ranked[min(len(ranked) - 1, int(len(ranked) * share))] for share in (0.5, 0.99, 1.0))
     )
 
 
 def main() -> None:
-    """Print one line a kind."""
+    """Print one line a kind, and one each for the machine and the interpreter."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("directory", type=Path)
     parser.add_argument("--no-embedded", action="store_true")
@@ -162,9 +211,13 @@ def main() -> None:
         samples = [make(dice) for _ in range(200 if "128" in name or name.startswith("14,") else 1000)]
         gc.collect()
         gc.freeze()  # as a worker does
-        loop = Loop(inspector, samples, asked.seconds)
-        trio.run(loop.run)
-        print(f"{name:22} {loop.answered:4} answered; late {_told(loop.late)}; trials {_told(loop.trials)}")
+        loop = Loop(inspector, asked.seconds)
+        loop.attacked(samples)
+        print(f"{name:22}{loop.told()}", flush=True)
+    alone, beside = (Loop(inspector, 3 * asked.seconds) for _ in range(2))
+    alone.idle()
+    beside.beside_a_busy_thread()
+    print(f"{'an idle process':22}{alone.told()}\n{'beside a busy thread':22}{beside.told()}")
 
 
 if __name__ == "__main__":
