@@ -1,8 +1,9 @@
 """The console: static pages, a JSON API under them, and pictures as server-sent events.  [I/O]
 
-    GET  /  /stats  /request  /lab  /phone    the pages
+    GET  /  /stats  /waf  /request  /lab  /phone    the pages
     GET  /api/events                          a picture of the edge, twice a second, while one looks
     GET  /api/trace/{id}                      the waterfall of one request
+    GET  /api/waf  /api/waf/{id}              what the firewall found; why
     GET  /api/labs  /api/lab-state            the labs; GET /report/{run} a report
     POST /api/do  /api/lab  /api/phone        change something: these need the token
 
@@ -14,6 +15,7 @@ import os
 import random
 import secrets
 import signal
+import time
 from base64 import b64encode
 from collections.abc import AsyncGenerator
 from importlib import resources
@@ -30,7 +32,7 @@ from edge.common.http_routes import Routes
 from edge.common.http_server import serve_http
 from edge.common.process import Process
 from edge.common.run_files import write_atomically
-from edge.console import guard
+from edge.console import firewall, guard
 from edge.console.actions import action_of
 from edge.console.collect import collect
 from edge.console.kept import Kept
@@ -46,6 +48,7 @@ LIMITS = Limits(connections_max=64)
 PAGES = {
     "/": "live.html",
     "/stats": "stats.html",
+    "/waf": "waf.html",
     "/request": "request.html",
     "/lab": "lab.html",
     "/phone": "phone.html",
@@ -81,6 +84,8 @@ class Console:
         routes.add("GET", "/api/events", self.events)
         routes.add("GET", "/api/state", self.state)
         routes.add("GET", "/api/trace/{id}", self.trace)
+        routes.add("GET", "/api/waf", self.waf)
+        routes.add("GET", "/api/waf/{id}", self.waf_why)
         routes.add("GET", "/api/labs", self.lab_cards)
         routes.add("GET", "/api/lab-state", self.lab_state)
         routes.add("GET", "/report/{run}", self.report)
@@ -149,13 +154,29 @@ class Console:
 
     async def trace(self, request: HttpRequest) -> HttpResponse:
         """One request's waterfall and spans."""
-        trace_id = request.parameters["id"].lower()
-        if len(trace_id) != _TRACE_ID_CHARS or not trace_id.isalnum():
-            raise Refusal(400, "bad-trace-id", "a trace id has 32 hexadecimal digits")
+        trace_id = _trace_id(request)
         spans = await self.phone.spans(trace_id)
         if not spans:
             raise Refusal(404, "forgotten", "nobody remembers that request; the rings hold the latest only")
         return json_response(picture(spans))
+
+    async def waf(self, request: HttpRequest) -> HttpResponse:
+        """What the workers found of late, what their rules count, who is banned."""
+        link = self._process.link
+        found = firewall.findings(await link.ask("waf", target="l7"))
+        rules = firewall.by_rule(await link.ask("metrics", target="l7"), found)
+        bans = firewall.banned(link.bans, time.time())
+        return json_response({"findings": found, "rules": rules, "bans": bans})
+
+    async def waf_why(self, request: HttpRequest) -> HttpResponse:
+        """Why one request was refused, in the words of `edge waf explain`."""
+        answers = await self._process.link.ask("waf", target="l7", id=_trace_id(request))
+        lines = next((told for told in answers.values() if told), None)
+        if lines is None:
+            raise Refusal(
+                404, "forgotten", "the workers remember the newest findings only; try edge waf explain"
+            )
+        return json_response({"text": "\n".join(lines)})
 
     # -- changing ---------------------------------------------------------------------
 
@@ -244,6 +265,13 @@ async def serve(process: Process) -> None:
         finally:
             console.phone.close()
         nursery.cancel_scope.cancel()
+
+
+def _trace_id(request: HttpRequest) -> str:
+    trace_id = request.parameters["id"].lower()
+    if len(trace_id) != _TRACE_ID_CHARS or not trace_id.isalnum():
+        raise Refusal(400, "bad-trace-id", "a trace id has 32 hexadecimal digits")
+    return trace_id
 
 
 def token_in(run_dir: Path) -> str:

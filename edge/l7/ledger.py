@@ -14,6 +14,7 @@ from edge.common.process import Process
 from edge.l7.access_log import AccessLog
 from edge.l7.audit_log import AuditLog
 from edge.l7.counts import Counts
+from edge.l7.findings import Findings
 from edge.l7.recent import is_worth_keeping, recent
 from edge.l7.record import Record, Ring, spans_of
 
@@ -37,6 +38,7 @@ class Ledger:
         self._kept = Ring(KEPT_MAX)
         self._log = AccessLog(process.run_dir, process.name, process.pop, config.access_log)
         self._audit = AuditLog(process.run_dir, process.name)
+        self.findings = Findings()
         self._finished: list[Record] = []
         self.slow_ns = int(config.l7.slow_request_s * 1e9)  # what takes longer is kept longer
 
@@ -62,7 +64,9 @@ class Ledger:
                 record.forget_heads()
         self.counts.requests_over(records)
         self._log.write(records)
-        self._audit.write(self._take_found())
+        found = self._take_found()
+        self._audit.write(found)
+        self.findings.add(found)
 
     def close(self) -> None:
         """The worker ends."""

@@ -34,6 +34,7 @@ class Orders:
         link.on_bans(self._bans)
         link.on_ask("trace", worker.ledger.find_trace)
         link.on_ask("recent", worker.ledger.recent)
+        link.on_ask("waf", worker.ledger.findings.told)
         link.on_ask("stats", lambda args: worker.explain())
         link.on_command("reload-certificates", self._reload_certificates)
         link.on_command("purge", self._purge)

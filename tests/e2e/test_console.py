@@ -10,6 +10,7 @@ import pytest
 
 from tests.kit.browser import Page, chromium, needs_chromium
 from tests.kit.edges import Edge, running_edge, wait_for
+from tests.kit.phones import Phone
 
 pytestmark = [pytest.mark.e2e, pytest.mark.tool, needs_chromium]
 
@@ -147,6 +148,28 @@ def test_the_table_has_a_row_for_every_process(edge: Edge, page: Page) -> None:
     page.wait(
         "[...document.querySelectorAll('tr[data-name^=l7] td:nth-child(6)')]"
         ".some((cell) => Number(cell.textContent) > 0)"
+    )
+    nothing_went_wrong(page)
+
+
+def test_a_refused_attack_is_listed_and_explained(edge: Edge, page: Page) -> None:
+    """From the number that the phone was given to the rule, the fragment and the way out."""
+    attacker = Phone(edge.address("l4-mumbai-a"), edge.run_dir / "ca.pem", "127.0.67.1")
+    request_id = attacker.get("/api/v1/feed/timeline/?q=%3Cscript%3E").headers["x-request-id"]
+    visit(page, edge, "/waf")
+
+    page.wait(f"document.querySelector('#findings tr[data-id=\"{request_id}\"]')")
+    page.run(f"document.querySelector('#findings tr[data-id=\"{request_id}\"] button').click()")
+
+    told = str(
+        page.wait(
+            "document.querySelector('#why').textContent.includes('[[exclude]]') && document.body.innerText"
+        )
+    )
+    assert "403 refused" in told
+    assert "rule 102010  A script tag" in told
+    assert page.wait(
+        "[...document.querySelectorAll('#rules th')].some((cell) => cell.textContent === '102010')"
     )
     nothing_went_wrong(page)
 

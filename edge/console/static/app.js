@@ -1,7 +1,7 @@
 // What every page needs: the frame, the token, words for errors, pictures as they come.
 
 const PAGES = [["/", "Live path", "live"], ["/request", "Request", "request"], ["/stats", "Stats", "stats"],
-  ["/lab", "Lab", "lab"], ["/phone", "Phone", "phone"]];
+  ["/waf", "Firewall", "waf"], ["/lab", "Lab", "lab"], ["/phone", "Phone", "phone"]];
 
 // The token comes once, behind the #, which no browser sends to anybody; then it stays in
 // this tab.  Without it everything can be seen and nothing changed.
