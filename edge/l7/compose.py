@@ -25,6 +25,7 @@ from edge.l7.stages.ratelimit import RateLimits
 from edge.l7.stages.route import RouteStage
 from edge.l7.stages.shed import Shed
 from edge.l7.stages.waf import Waf
+from edge.l7.verdict import Verdict
 from edge.l7.waf.inspector import Inspector
 from edge.l7.waf.load import load_ruleset
 from edge.l7.waf.ruleset import Settings
@@ -61,7 +62,7 @@ class Stages:
         self._log = log
         self._config = config
         self.normalise = Normalise()
-        self.route = RouteStage(config.route)
+        self.route = RouteStage(config.route, self._inspect_unrouted)
         self.caller = Callers()
         self.asks_callers = are_asked(config.route)  # for a client certificate, in the handshake
         self.waf = Waf(config.waf, _inspector(config.waf, log), hurried=hurried)
@@ -92,6 +93,9 @@ class Stages:
         self.waf = waf
         self._config = config
         self.pipeline = Pipeline(self.by_name())
+
+    def _inspect_unrouted(self, request: Request, now: float, unix_now: float) -> Verdict:
+        return self.waf(request, now, unix_now)  # whichever is in use then
 
     def take_bans(self) -> list[tuple[str, str, float]]:
         """(source, reason, seconds) of those whom L4 is to refuse; each once."""

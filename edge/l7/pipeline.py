@@ -9,7 +9,7 @@ behind it.  `route` stands near the front, because whether a WAF looks, whether
 a login is needed and which limits hold are properties of the route.
 
     normalise   one spelling of the path, or 400
-    route       which line of the table; 404, redirects, canned answers
+    route       which line of the table; redirects, canned answers; 404, unless it is an attack (see waf)
     caller      403 for who is no known internal caller; there only where a route has `callers`
     waf         403 for what looks like an attack
     auth        who is it for?  401, 403

@@ -67,6 +67,19 @@ def test_an_attack_in_a_body_is_refused(edge: Edge) -> None:
 
 
 @pytest.mark.e2e
+def test_an_attack_on_a_path_that_nobody_serves_is_one_as_well(edge: Edge) -> None:
+    """Scanners knock at such doors only; an honest typo still is a 404."""
+    asks = phone(edge, "127.0.66.5")
+
+    reply = asks.get("/.env")
+
+    assert reply.status == 403
+    assert "A hidden file" in explained(edge, reply.headers["x-request-id"])
+    assert asks.get("/?q=" + quote("<script>alert(1)</script>")).status == 403
+    assert asks.get("/about").status == 404
+
+
+@pytest.mark.e2e
 def test_a_body_that_cannot_be_read_is_refused(edge: Edge) -> None:
     """What two readers could read in two ways is 400."""
     reply = phone(edge, "127.0.66.3").ask(

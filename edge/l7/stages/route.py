@@ -4,16 +4,21 @@ The stage asks the table and notes the route in the request.  Some routes are
 answers themselves: a redirect or a canned answer needs no service.  It runs
 before the WAF and before auth because both are set per route; what it decides
 depends on nothing but the head of the request.
+
+What fits no line is shown to the WAF before it is answered 404 (or 405): scanners ask
+for little else, and who asks for `/.env` or `/?q=<script>` a thousand times is to be
+found, counted and banned like any other attacker.
 """
 
 import math
+from collections.abc import Callable
 from urllib.parse import quote
 
 from edge.common.config import RouteConfig
 from edge.l7.request import Request
 from edge.l7.route import Route
 from edge.l7.stages.route_table import RouteTable
-from edge.l7.verdict import CONTINUE, Answer
+from edge.l7.verdict import CONTINUE, Answer, Verdict
 
 _NO_ROUTE = Answer(
     status=404, reason="NR", detail="There is nothing here.", why="route: no line of the table fits"
@@ -25,11 +30,19 @@ _PONG = Answer(
 
 
 class RouteStage:
-    """The second stage: fills in `request.route`, or answers 404, 405, a redirect or a canned answer."""
+    """The second stage: fills in `request.route`, or answers 404, 405, a redirect or a canned answer.
 
-    __slots__ = ("_canned", "table")
+    `inspect`: what the WAF says about a request without a route.
+    """
 
-    def __init__(self, configs: tuple[RouteConfig, ...]) -> None:
+    __slots__ = ("_canned", "_inspect", "table")
+
+    def __init__(
+        self,
+        configs: tuple[RouteConfig, ...],
+        inspect: Callable[[Request, float, float], Verdict] = lambda request, now, unix_now: CONTINUE,
+    ) -> None:
+        self._inspect = inspect
         self.table = RouteTable(configs)
         self._canned: dict[Route, Answer] = {}
         self._prepare()
@@ -39,14 +52,15 @@ class RouteStage:
         self.table = RouteTable(configs)
         self._prepare()
 
-    def __call__(self, request: Request, now: float, unix_now: float) -> Answer | None:
+    def __call__(self, request: Request, now: float, unix_now: float) -> Verdict:
         """Find the route."""
         if request.path == "*":
             return _PONG
         choice = self.table.find(request)
         route = choice.route
         if route is None:
-            return _not_allowed(choice.allow) if choice.allow else _NO_ROUTE
+            refused = self._inspect(request, now, unix_now)
+            return refused or (_not_allowed(choice.allow) if choice.allow else _NO_ROUTE)
         request.route = route
         if route.cluster or route.config.split:
             return CONTINUE

@@ -4,7 +4,7 @@ from edge.common.config import RouteConfig
 from edge.l7.request import Request
 from edge.l7.stages.normalise import Normalise
 from edge.l7.stages.route import RouteStage
-from edge.l7.verdict import Answer
+from edge.l7.verdict import Answer, Wait
 
 STAGE = RouteStage(
     (
@@ -17,10 +17,12 @@ STAGE = RouteStage(
 )
 
 
-def ask(target: bytes, method: str = "GET") -> tuple[Request, Answer | None]:
+def ask(target: bytes, method: str = "GET", stage: RouteStage = STAGE) -> tuple[Request, Answer | None]:
     request = Request(method, target, (), host="i.edge.test")
     assert Normalise()(request, 0.0, 0.0) is None
-    return request, STAGE(request, 0.0, 0.0)
+    verdict = stage(request, 0.0, 0.0)
+    assert not isinstance(verdict, Wait)
+    return request, verdict
 
 
 def test_a_route_with_a_cluster_passes_and_is_noted() -> None:
@@ -90,3 +92,26 @@ def test_a_new_table_holds_from_the_next_request_on() -> None:
     assert before.cluster == "old"
     assert request.route is not None
     assert request.route.cluster == "new"
+
+
+def test_what_no_route_wants_is_shown_to_the_firewall_first() -> None:
+    """Scanners ask for what is not there; without this nobody would ever be banned for it."""
+    refusal = Answer(status=403, reason="WAF")
+    asked: list[str] = []
+
+    def inspect(request: Request, now: float, unix_now: float) -> Answer | None:
+        asked.append(request.path)
+        return refusal if "env" in request.path else None
+
+    routes = (RouteConfig(path="/a", cluster="a"), RouteConfig(path="/b", cluster="b", method=("GET",)))
+    stage = RouteStage(routes, inspect)
+
+    answers = [
+        ask(b"/.env", stage=stage),
+        ask(b"/x", stage=stage),
+        ask(b"/b", "POST", stage),
+        ask(b"/a", stage=stage),
+    ]
+
+    assert [answer and answer.status for _, answer in answers] == [403, 404, 405, None]
+    assert asked == ["/.env", "/x", "/b"], "what has a route meets the firewall in its own place"
