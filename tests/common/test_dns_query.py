@@ -1,5 +1,6 @@
 """A phone's side of DNS: what it sends, and what it believes."""
 
+import ipaddress
 import struct
 
 import dns.edns
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.common.dns_query import NoAnswer, build_query, parse_reply
+from edge.common.dns_query import NoAnswer, Reply, build_query, parse_reply
 from edge.common.trace import TraceContext
 
 NAME = "i.edge.test"
@@ -104,11 +105,8 @@ def test_what_is_no_name_is_not_asked_for(name: str) -> None:
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_reply_or_no_answer(data: bytes) -> None:
-    """Whatever arrives at the port, the phone lives on."""
-    try:
-        parse_reply(b"\0\1\x84\0" + data, 1, NAME)
-    except NoAnswer:
-        pass
+    """Whatever arrives at the port, the phone lives on, and believes no stranger."""
+    _believed_as_ours_only(b"\0\1\x84\0" + data)
 
 
 @given(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=8))
@@ -119,10 +117,23 @@ def test_a_damaged_reply_is_a_reply_or_no_answer(damage: list[tuple[int, int]]) 
     data = bytearray(reply_to(query, "i.edge.test. 20 IN A 127.0.1.1", options=options).to_wire())
     for at, value in damage:
         data[at % len(data)] = value
+
+    reply = _believed_as_ours_only(bytes(data))
+
+    assert damage or reply is not None, "the undamaged one is believed"
+
+
+def _believed_as_ours_only(data: bytes) -> Reply | None:
+    """The reply in `data`, which then answers no other query and holds nothing but addresses."""
+    with pytest.raises(NoAnswer):
+        parse_reply(data, 2, NAME)
     try:
-        parse_reply(bytes(data), 1, NAME)
+        reply = parse_reply(data, 1, NAME)
     except NoAnswer:
-        pass
+        return None
+    assert all(str(ipaddress.ip_address(address)) == address for address in reply.addresses)
+    assert reply.ttl_s == 0 or reply.addresses
+    return reply
 
 
 def test_names_that_point_at_each_other_do_not_exhaust_the_stack() -> None:

@@ -35,10 +35,13 @@ def test_networks_are_what_one_customer_is_given() -> None:
 
 @given(st.lists(st.ip_addresses().map(str), max_size=30))
 def test_any_address_has_a_network(sources: list[str]) -> None:
-    """Strangers write these too."""
+    """Strangers write these too.  The first answer to each network is sent, a second at once is not."""
     limit = ResponseLimit(rate_per_s=1.0)
+    seen: set[str] = set()
     for source in sources:
-        limit.judge(source, 0.0)
+        network = network_of(source)
+        assert (limit.judge(source, 0.0) == "send") == (network not in seen)
+        seen.add(network)
 
 
 def test_memory_is_bounded() -> None:

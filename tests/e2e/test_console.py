@@ -133,6 +133,7 @@ def test_a_fault_is_added_and_ends_by_itself(edge: Edge, page: Page) -> None:
     page.wait("document.querySelector('#stop').textContent.includes('(1)')")
     press(page, "Stop all faults (1)")
     page.wait("document.querySelector('#stop').textContent === 'Stop all faults'", timeout_s=5)
+    assert "feed-1" not in edge.run("fault", "list").stdout
     nothing_went_wrong(page)
 
 

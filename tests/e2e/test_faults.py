@@ -63,9 +63,11 @@ def test_a_frozen_process_is_woken_by_the_emergency_stop(edge: Edge) -> None:
     edge.run("fault", "add", "freeze", "--at", "story-2", "--for", "50s")
     wait_for(lambda: edge.members().get("story-2", {}).get("state") != "live", 15, edge.describe)
 
-    edge.run("fault", "clear")
+    cleared = edge.run("fault", "clear")
 
-    wait_for(lambda: edge.live().get("story-2") == pid, 15, edge.describe)
+    assert cleared.returncode == 0, cleared.stderr
+    wait_for(lambda: "story-2" in edge.live(), 15, edge.describe)
+    assert edge.live()["story-2"] == pid, "the same process goes on; nobody had to start another"
 
 
 def test_the_trace_names_the_fault(edge: Edge) -> None:
