@@ -17,6 +17,7 @@ from edge.cli.hub import run_dir_from_environment
 from edge.common.errors import ConfigError
 from edge.l7.audit_log import audit_files
 from edge.l7.waf.audit import audit_record, is_audit_record
+from edge.l7.waf.exclusion import doubts
 from edge.l7.waf.explain import explain as explanation
 from edge.l7.waf.inspector import Inspector
 from edge.l7.waf.load import load_ruleset
@@ -93,13 +94,29 @@ def try_request(
 
 @app.command
 def lint(*sources: Path, embedded: Embedded = True, quiet: bool = False) -> int:
-    """Are these rules usable, and what was left out?"""
+    """Are these rules usable, what was left out, and which exclusions want a second look?
+
+    Exit status 2 if they are not usable; every mistake is printed with file and line.
+    """
     ruleset = load_ruleset(sources, Settings(paranoia=4, detection_paranoia=4), embedded=embedded)
+    notes = [*ruleset.notes, *doubts(ruleset.exclusions, time.time())]
     if not quiet:
-        for note in ruleset.notes:
+        for note in notes:
             print(note)
-    print(f"{len(ruleset.rules)} rules, {len(ruleset.exclusions)} exclusions, {len(ruleset.notes)} notes")
+    print(
+        ", ".join(
+            (
+                _count(len(ruleset.rules), "rule"),
+                _count(len(ruleset.exclusions), "exclusion"),
+                _count(len(notes), "note"),
+            )
+        )
+    )
     return 0
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 @app.command

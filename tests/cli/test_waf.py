@@ -9,6 +9,7 @@ import pytest
 
 from edge.cli import waf
 from edge.l7.audit_log import AuditLog
+from edge.l7.waf.problem import RuleError
 
 BODY_ATTACK = "curl https://i.edge.test/search -d 'q=<script>'"
 ATTACK = "curl 'https://i.edge.test/search?q=1%27%20or%20%271%27=%271'"
@@ -111,6 +112,28 @@ def test_replay_names_the_decisions_that_would_change(
     told = capsys.readouterr()
     assert told.out.splitlines() == [f"{'ab' * 16}  block -> pass  GET /search?q=1%27%20or%20%271%27=%271"]
     assert "1 more rest on bodies" in told.err
+
+
+def test_lint_names_every_mistake_and_every_doubt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What excludes nothing and what guards nothing, before somebody relies on it."""
+    doubtful, broken = tmp_path / "doubtful.toml", tmp_path / "broken.conf"
+    doubtful.write_text('[[exclude]]\nrules = ["999999"]\nreason = "a typo"\nexpires = 2020-01-01\n')
+    broken.write_text(
+        'SecRule ARGS "@rx (unclosed" "id:300001,phase:2,deny"\n'
+        'SecRule ARGS "@rx a(?=b)" "id:300002,phase:2,deny"\n'
+    )
+
+    assert waf.lint(doubtful) == 0
+    told = capsys.readouterr().out
+    assert f"{doubtful}:1: the exclusion means none of the rules that are loaded" in told
+    assert f"{doubtful}:1: the exclusion ended at 2020-01-02 00:00 UTC and can go" in told
+    assert told.endswith("1 exclusion, 2 notes\n")
+    with pytest.raises(RuleError) as refused:
+        waf.lint(broken, tmp_path / "no-such.toml")
+    assert refused.value.problems == [
+        f"{broken}:1: its pattern is none: missing ): (unclosed",
+        f"{tmp_path / 'no-such.toml'}: no such file or directory",
+    ]
 
 
 def test_lint_counts_what_is_there(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,11 +5,15 @@ day on which it ends.  An exclusion outlives its reason unless somebody has to l
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from urllib.parse import unquote_to_bytes
 
+from edge.l7.waf.form import Exclusion
+
 EXPIRES_S = 90 * 86_400
+# What an offered table has where a reason belongs.
+NO_REASON = "say here why this is harmless"
 
 # Names in rule files for the collections that conditions name.
 _NATIVE = {
@@ -72,10 +76,20 @@ def exclusion_toml(
         f"rules = [{', '.join(_quoted(rule) for rule in sorted(set(map(str, rules))))}]",
         f"when = {{ {', '.join(when)} }}",
         f"targets = [{', '.join(map(_quoted, targets))}]",
-        'reason = "say here why this is harmless"',
+        f"reason = {_quoted(NO_REASON)}",
         f"expires = {expires.isoformat()}",
     ]
     return "\n".join(lines)
+
+
+def doubts(exclusions: Iterable[Exclusion], unix_now: float) -> Iterator[str]:
+    """What somebody should look at again: an exclusion that has ended, or that nobody has given a reason."""
+    for exclusion in exclusions:
+        if 0 < exclusion.expires_unix_s <= unix_now:
+            ended = datetime.fromtimestamp(exclusion.expires_unix_s, UTC)
+            yield f"{exclusion.place}: the exclusion ended at {ended:%Y-%m-%d %H:%M} UTC and can go"
+        if exclusion.reason == NO_REASON:
+            yield f"{exclusion.place}: the exclusion still has no reason of its own"
 
 
 def _quoted(text: str) -> str:

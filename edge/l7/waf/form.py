@@ -24,13 +24,13 @@ SEVERITY_POINTS = {"CRITICAL": 5, "ERROR": 4, "WARNING": 3, "NOTICE": 2}
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in the operator's files something was written."""
+    """Where in the operator's files something was written; line 0 is the file as a whole."""
 
     file: str
     line: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
+        return f"{self.file}:{self.line}" if self.line else self.file
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,9 @@ def assemble(statements: Iterable[Statement], settings: Settings, problems: Prob
             case Exclusion():
                 exclusions.append(statement)
     problems.raise_if_any()
+    for exclusion in exclusions:
+        if not any(isinstance(item, Rule) and selects(exclusion.selector, item) for item in kept):
+            problems.note(exclusion.place, "the exclusion means none of the rules that are loaded")
     return RuleSet(tuple(kept), tuple(exclusions), settings, tuple(problems.notes))
 
 

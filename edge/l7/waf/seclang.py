@@ -340,10 +340,17 @@ class SecLang:
         try:
             check_operator(operator)
         except PatternError as error:
+            if not any(words in str(error) for words in _NOT_IN_RE2):
+                raise _Bad(f"its pattern is none: {error}") from None
             raise _Refused(f"RE2 cannot run its pattern: {error}") from None
         except ValueError as error:
             raise _Bad(f"the argument of @{operator.name} is none: {error}") from None
         return operator
+
+
+# Look-around, back references, possessive repetition, and what would need more memory than a pattern gets:
+# right in PCRE, left out here.  Whatever else RE2 refuses nobody could run.
+_NOT_IN_RE2 = ("invalid perl operator", "invalid escape sequence", "bad repetition operator", "too large")
 
 
 class _Bad(ValueError):

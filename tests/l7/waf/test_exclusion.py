@@ -5,7 +5,8 @@ import tomllib
 
 import pytest
 
-from edge.l7.waf.exclusion import exclusion_toml, native_target, without_id
+from edge.l7.waf.exclusion import doubts, exclusion_toml, native_target, without_id
+from edge.l7.waf.form import Exclusion
 from edge.l7.waf.native import parse_native
 from edge.l7.waf.problem import Problems
 from edge.l7.waf.ruleset import Settings
@@ -63,3 +64,14 @@ def test_a_path_with_quotes_and_controls_is_still_toml() -> None:
     text = exclusion_toml([1], ["ARGS:a"], host="h", method="GET", path='/"\\%00%22%0a', unix_s=0.0)
 
     assert tomllib.loads(text)["exclude"][0]["when"]["path"] == '/"\\\0"\n'
+
+
+def test_an_exclusion_that_ended_or_was_pasted_without_a_thought_is_named() -> None:
+    """Nobody reads a rule file to the end; `edge waf lint` does."""
+    table = exclusion_toml([1], ["ARGS:a"], host="h", method="GET", path="/", unix_s=0.0)
+    problems = Problems()
+    statements = parse_native(table.encode(), "x.toml", lambda name: b"", Settings(), problems)
+    exclusions = [one for one in statements if isinstance(one, Exclusion)]
+
+    assert list(doubts(exclusions, 0.0)) == ["x.toml:1: the exclusion still has no reason of its own"]
+    assert "ended at 1970-04-02" in next(doubts(exclusions, 1e9))

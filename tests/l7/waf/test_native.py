@@ -107,7 +107,7 @@ def test_a_rule_above_the_detection_level_is_not_loaded() -> None:
         ("[[exclude]]\nrules = ['1']", "test.toml:1: an exclusion needs a reason"),
         ("[[exclude]]\nrules = ['x']\nreason = 'r'", "test.toml:1: 'x' is no rule id"),
         ("[[rule]]\nid = 1\nmatch = {ip = ['1.2.3']}", "test.toml:1: ip: '1.2.3' does not appear to be"),
-        ("[[frob]]", "test.toml:0: unknown table frob"),
+        ("[[frob]]", "test.toml: unknown table frob"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(text: str, problem: str) -> None:
