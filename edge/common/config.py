@@ -178,6 +178,8 @@ class WafConfig(Value, frozen=True, kw_only=True):
     body_bytes_max: int = 128 * 1024
     budget_ms: Positive = 22.0
     on_budget: Literal["block", "log"] = "block"
+    answers: bool = False  # also look into what services answer (phases 3 and 4)
+    answer_bytes_max: int = 64 * 1024  # of an answer so much is held and looked at; the rest passes
     ban_after: Count = 10  # blocked requests of one source within a minute before L4 refuses it
     ban_s: Positive = 60.0
 
@@ -289,6 +291,7 @@ class RouteConfig(Value, frozen=True, kw_only=True):
     callers: tuple[str, ...] = ()  # whose certificate is needed: "reports", "batch-*", "*"; (): none
     waf: WafMode | None = None  # None: the edge-wide mode
     waf_threshold: Count | None = None  # None: the edge-wide one
+    waf_answers: bool | None = None  # also look into what services answer; None: as edge-wide
     waf_sample: Share | None = None  # the part of the requests that is inspected; None: the edge-wide one
     limits: tuple[str, ...] | None = None  # None: every limit; (): none
     cache: bool = False

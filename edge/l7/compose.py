@@ -62,7 +62,7 @@ class Stages:
         self._log = log
         self._config = config
         self.normalise = Normalise()
-        self.route = RouteStage(config.route, self._inspect_unrouted)
+        self.route = RouteStage(config.route, config.waf, self._inspect_unrouted)
         self.caller = Callers()
         self.asks_callers = are_asked(config.route)  # for a client certificate, in the handshake
         self.waf = Waf(config.waf, _inspector(config.waf, log), hurried=hurried)
@@ -82,7 +82,7 @@ class Stages:
         if config.waf != self._config.waf or waf.inspector.ruleset.is_outdated():
             waf = Waf(config.waf, _new_inspector(config.waf), hurried=self._hurried)
         self.auth.reload(config.auth, session_keys(self._run_dir))
-        self.route.reload(config.route)
+        self.route.reload(config.route, config.waf)
         self.caller.reload()
         self.asks_callers = are_asked(config.route)
         self.ratelimit.reload(config.limit)

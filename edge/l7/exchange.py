@@ -21,6 +21,7 @@ from edge.l7.transport import PeerGone
 from edge.l7.tunnel import tunnel
 from edge.l7.upstream.pool import STREAM_BYTES, Channel
 from edge.l7.upstream.retry import IDEMPOTENT, is_unprocessed
+from edge.l7.verdict import Answer
 
 if TYPE_CHECKING:
     from edge.l7.connection import PhoneConnection
@@ -90,6 +91,11 @@ async def exchange(
         switched = phone.reply_head(request, reply, b"", attempt, upgrade=True)
         await tunnel(phone, switched, channel, rest, reply.upgrade)
         return False
+    if phone.worker.stages.waf.reads_answer(request):
+        withheld, rest = await _read_first(phone, request, channel, reply, rest)
+        if withheld is not None:
+            await phone.send_answer(request, withheld)
+            return reply.keep_alive and len(rest) == reply.length and not unheard
     fetch = request.fetch
     if fetch is not None:
         ours = fetch.response(reply.status, reply.fields, time.monotonic(), phone.unix_now())
@@ -111,7 +117,7 @@ def needs_patience(phone: "PhoneConnection", request: Request, reply: ReplyHead)
     """Is there more to do about this answer than to pass it on?"""
     if reply.status == 503:
         return is_unprocessed(reply) or _try_elsewhere(phone, request, reply)
-    return reply.status < 200
+    return reply.status < 200 or phone.worker.stages.waf.reads_answer(request)
 
 
 def _try_elsewhere(phone: "PhoneConnection", request: Request, reply: ReplyHead) -> bool:
@@ -166,6 +172,56 @@ async def _reply_head(
     raise Failure("UPE", "the service sends informational answers only", sent=True)
 
 
+async def _read_first(
+    phone: "PhoneConnection", request: Request, channel: Channel, reply: ReplyHead, rest: bytes
+) -> tuple[Answer | None, bytes]:
+    """Let the firewall read an answer, or its beginning, before the phone does.
+
+    Returns what the phone gets instead (None: nothing else), and what has been read of the answer by now,
+    framing included, to be passed on as if it had come at once.
+    """
+    wanted = phone.worker.stages.waf.answer_bytes_wanted(reply.fields)
+    body = _body_of(reply)
+    content: list[bytes] = []
+    read, here = [rest], 0
+    data = rest
+    while wanted and not body.complete:
+        pieces = _fed(body, data)
+        content += pieces
+        here += sum(map(len, pieces))
+        if body.complete or here >= wanted:
+            break
+        data = await _more(phone, channel, reply)
+        if not data:
+            break
+        read.append(data)
+    answer = await phone.worker.judge_answer(request, reply, b"".join(content)[:wanted])
+    return answer, b"".join(read)
+
+
+def _body_of(reply: ReplyHead) -> Body:
+    if reply.length >= 0:
+        return LengthBody(reply.length)
+    return ChunkedBody() if reply.length == CHUNKED else UntilCloseBody()
+
+
+def _fed(body: Body, data: bytes) -> list[bytes]:
+    try:
+        return body.feed(data) if data else []
+    except Refused as error:
+        raise Failure("UPE", f"the body of the answer is malformed: {error}", sent=True) from error
+
+
+async def _more(phone: "PhoneConnection", channel: Channel, reply: ReplyHead) -> bytes:
+    """What comes next of the body; nothing where the end of the connection is its end."""
+    phone.wait_for_service(time.monotonic() + channel.way.config.try_timeout_s)
+    data = await channel.receive()
+    if data or (reply.length == UNTIL_CLOSE and not channel.expired):
+        return data
+    flag = "UT" if channel.expired else "UC"
+    raise Failure(flag, "the service broke off inside the body of its answer", sent=True)
+
+
 async def _stream(
     phone: "PhoneConnection",
     request: Request,
@@ -179,13 +235,11 @@ async def _stream(
     phone.status = reply.status
     channel.read_bytes = STREAM_BYTES
     fetch = request.fetch
-    body: Body
+    body = _body_of(reply)
     chunked = False
     if reply.length >= 0:
-        body = LengthBody(reply.length)
         framing = b"content-length: %d\r\n" % reply.length
     else:
-        body = ChunkedBody() if reply.length == CHUNKED else UntilCloseBody()
         chunked = head.line.version == b"1.1"
         framing = answers.CHUNKED_LINE if chunked else b""
         # HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
@@ -193,11 +247,7 @@ async def _stream(
     pending = [phone.reply_head(request, reply, framing, attempt)]
     data = rest
     while True:
-        try:
-            pieces = body.feed(data) if data else []
-        except Refused as error:
-            raise Failure("UPE", f"the body of the answer is malformed: {error}", sent=True) from error
-        for piece in pieces:
+        for piece in _fed(body, data):
             if fetch is not None:
                 fetch.data(piece)
             pending.append(chunk(piece) if chunked else piece)
@@ -206,13 +256,9 @@ async def _stream(
         if pending:
             await phone.send(b"".join(pending))
             pending = []
-        phone.wait_for_service(time.monotonic() + channel.way.config.try_timeout_s)
-        data = await channel.receive()
+        data = await _more(phone, channel, reply)
         if not data:
-            if reply.length == UNTIL_CLOSE and not channel.expired:
-                break
-            flag = "UT" if channel.expired else "UC"
-            raise Failure(flag, "the service broke off inside the body of its answer", sent=True)
+            break
     if chunked:
         pending.append(LAST_CHUNK)
     if pending:

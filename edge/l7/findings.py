@@ -17,7 +17,7 @@ FINDINGS_MAX: Final = 64
 RULES_SHOWN: Final = 8
 _SHOWN: Final = (
     "request_id", "unix_s", "client", "route", "mode", "action", "status", "score", "threshold", "method",
-    "path",
+    "path", "part",
 )  # fmt: skip
 
 

@@ -21,6 +21,8 @@ _WITH_CONTENT: Final = frozenset(("POST", "PUT", "PATCH"))
 # Never for addresses or localhost, where it would upgrade every other server of the user.
 _HSTS: Final = b"strict-transport-security: max-age=31536000\r\n"
 _HSTS_DOMAIN: Final = ".test"
+# Not asked of a service whose answers the firewall reads.
+_ENCODINGS: Final = frozenset((b"accept-encoding",))
 _FOR_SERVICE: Final = (
     b"%b%btraceparent: 00-%b-%b-%02x\r\nx-request-id: %b\r\nedge-deadline-ms: %d\r\n%b%b\r\n"
 )
@@ -155,6 +157,8 @@ def _onward(request: Request, head: Head, body_length: int) -> tuple[bytes, byte
     block, route = head.block, request.route
     assert route is not None, "only what has a route is forwarded"
     forward, behind = block.forward, b""
+    if route.reads_answers:
+        forward = _without(forward, _ENCODINGS)
     if request.fetch is not None:
         forward = _without(forward, request.fetch.drop_request_fields())
         behind = b"".join([b"%b: %b\r\n" % field for field in request.fetch.request_fields()])

@@ -20,3 +20,4 @@ class Route:
     response_lines: bytes = b""  # `set-response-headers`, ready for the wire
     drop_response: frozenset[bytes] = frozenset()  # `remove-response-headers`, lower case
     mirror: MirrorConfig | None = None  # who gets copies; None: nobody
+    reads_answers: bool = False  # the firewall looks into what the service answers

@@ -26,6 +26,17 @@ targets = ["args:q"]
 reason = "people quote SQL here"
 expires = {expires}
 """
+LEAK = """
+[[rule]]
+id = 200002
+phase = "answer"
+targets = ["answer_body"]
+match = { contains = "ORA-00942" }
+action = "block"
+msg = "A database's error message"
+"""
+INBOX = "/api/v1/direct_v2/inbox/"
+JSON = {"Content-Type": "application/json", "Origin": "https://i.edge.test"}
 MAUVE = "/api/v1/feed/timeline/?colour=mauve"
 SQL = "/api/v1/feed/timeline/?q=" + quote("1' or '1'='1")
 # Long enough to reload and to ask, short enough to wait for.
@@ -40,7 +51,7 @@ def patched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Edge, Pa
     rules.write_text("")
     text = (ROOT / "edge.toml").read_text()
     assert text.count("\n[waf]\n") == 1
-    file.write_text(text.replace("\n[waf]\n", f'\n[waf]\nrules = ["{rules}"]\n'))
+    file.write_text(text.replace("\n[waf]\n", f'\n[waf]\nrules = ["{rules}"]\nanswers = true\n'))
     with running_edge(directory / "run", {"EDGE_CONFIG": str(file)}) as edge:
         yield edge, rules
 
@@ -78,6 +89,30 @@ def test_a_rule_file_that_cannot_be_read_is_refused_before_anybody_gets_it(
 
     assert done.returncode != 0
     assert f"{rules}:" in done.stdout + done.stderr
+
+
+@pytest.mark.e2e
+def test_what_a_service_lets_out_is_withheld(patched: tuple[Edge, Path]) -> None:
+    """It was let in, is in the service's store, and does not come out again."""
+    edge, rules = patched
+    rules.write_text("")
+    reload(edge)
+    phone = Phone(edge.address("l4-mumbai-a"), edge.run_dir / "ca.pem", "127.0.68.3")
+    phone.log_in()
+    thread = phone.get(INBOX).json()["inbox"]["threads"][0]["thread_id"]
+    where = f"/api/v1/direct_v2/threads/{thread}/"
+    sent = phone.ask("POST", f"{where}items/", b'{"text": "the database says ORA-00942"}', JSON)
+    before = phone.get(where)
+
+    rules.write_text(LEAK)
+    reload(edge)
+    after = wait_for(lambda: reply if (reply := phone.get(where)).status == 403 else None, 20.0)
+
+    assert (sent.status, before.status) == (201, 200)
+    assert b"ORA-" in before.body
+    assert b"ORA-" not in after.body
+    told = wait_for(lambda: edge.run("waf", "explain", after.headers["x-request-id"]).stdout, 15.0)
+    assert "the answer to GET" in told and "rule 200002" in told
 
 
 @pytest.mark.e2e

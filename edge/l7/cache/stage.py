@@ -142,7 +142,9 @@ class Cache:
         if patient and not said.no_cache and said.max_age is None:
             if key in self._flights:
                 return self._stale_meanwhile(entry, asked, now)
-            if self._revalidate is not None:
+            # What the firewall reads is fetched on the way that it reads.
+            read = request.route is not None and request.route.reads_answers
+            if self._revalidate is not None and not read:
                 flight = Flight(self, key, request, {}, said, b"stale", now, stale=entry, leads=True)
                 self._flights[key] = flight
                 self._revalidate(request, flight)

@@ -14,10 +14,10 @@ import math
 from collections.abc import Callable
 from urllib.parse import quote
 
-from edge.common.config import RouteConfig
+from edge.common.config import RouteConfig, WafConfig
 from edge.l7.request import Request
 from edge.l7.route import Route
-from edge.l7.stages.route_table import RouteTable
+from edge.l7.stages.route_table import NO_ANSWERS, RouteTable
 from edge.l7.verdict import CONTINUE, Answer, Verdict
 
 _NO_ROUTE = Answer(
@@ -40,16 +40,17 @@ class RouteStage:
     def __init__(
         self,
         configs: tuple[RouteConfig, ...],
+        waf: WafConfig = NO_ANSWERS,
         inspect: Callable[[Request, float, float], Verdict] = lambda request, now, unix_now: CONTINUE,
     ) -> None:
         self._inspect = inspect
-        self.table = RouteTable(configs)
+        self.table = RouteTable(configs, waf)
         self._canned: dict[Route, Answer] = {}
         self._prepare()
 
-    def reload(self, configs: tuple[RouteConfig, ...]) -> None:
+    def reload(self, configs: tuple[RouteConfig, ...], waf: WafConfig = NO_ANSWERS) -> None:
         """Use another table from the next request on; those under way keep their route."""
-        self.table = RouteTable(configs)
+        self.table = RouteTable(configs, waf)
         self._prepare()
 
     def __call__(self, request: Request, now: float, unix_now: float) -> Verdict:

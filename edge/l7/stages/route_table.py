@@ -18,7 +18,7 @@ State: never changed after it is built.  One memo of the last few thousand
 from dataclasses import dataclass
 from typing import Final
 
-from edge.common.config import RouteConfig
+from edge.common.config import RouteConfig, WafConfig
 from edge.l7.request import Request
 from edge.l7.route import Route
 from edge.l7.stages.route_index import PathIndex
@@ -27,6 +27,8 @@ from edge.l7.stages.route_match import Match
 # About 300 bytes each, short paths only: two megabytes at most.
 MEMO_ENTRIES_MAX: Final = 4096
 MEMO_PATH_CHARACTERS_MAX: Final = 256
+
+NO_ANSWERS: Final = WafConfig()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ _NOTHING: Final = Choice(None)
 class RouteTable:
     """All lines of one configuration."""
 
-    def __init__(self, configs: tuple[RouteConfig, ...]) -> None:
+    def __init__(self, configs: tuple[RouteConfig, ...], waf: WafConfig = NO_ANSWERS) -> None:
+        """`waf`: what holds where a line says nothing itself."""
         order = sorted(range(len(configs)), key=lambda number: _order(configs[number], number))
         self.lines: list[Line] = []
         self._hosts: dict[str, PathIndex[Line]] = {}
@@ -64,7 +67,7 @@ class RouteTable:
         for rank, number in enumerate(order):
             config = configs[number]
             match = Match(config)
-            route = make_route(config)
+            route = make_route(config, waf)
             line = Line(rank, route, match, match.asks_nothing(), Choice(route))
             self.lines.append(line)
             _add(self._index_of(config.host.lower()), config, line)
@@ -150,7 +153,7 @@ def _add(index: PathIndex[Line], config: RouteConfig, line: Line) -> None:
         index.add_exact(config.path, line)
 
 
-def make_route(config: RouteConfig) -> Route:
+def make_route(config: RouteConfig, waf: WafConfig = NO_ANSWERS) -> Route:
     """The compiled form of one line."""
     return Route(
         name=config.name or config.path or config.regex or config.host or "default",
@@ -160,6 +163,8 @@ def make_route(config: RouteConfig) -> Route:
         response_lines=_lines(config.set_response_headers),
         drop_response=frozenset(name.lower().encode() for name in config.remove_response_headers),
         mirror=config.mirror if config.mirror.cluster else None,
+        reads_answers=(config.waf or waf.mode) != "off"
+        and (waf.answers if config.waf_answers is None else config.waf_answers),
     )
 
 

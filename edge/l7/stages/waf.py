@@ -33,7 +33,7 @@ from edge.l7.verdict import CONTINUE, Answer, Verdict, Wait
 from edge.l7.waf.audit import audit_record
 from edge.l7.waf.inspector import Inspector
 from edge.l7.waf.matcher import TooDear
-from edge.l7.waf.request import PASS, WafRequest, WafVerdict
+from edge.l7.waf.request import PASS, Headers, WafRequest, WafResponse, WafVerdict
 
 _TRACE: Final = frozenset((b"traceparent", b"x-request-id"))
 _TRACE_VALUE: Final = re.compile(rb"[0-9a-f-]{1,64}")
@@ -43,6 +43,10 @@ _MEDIA: Final = (
     b"image/", b"video/", b"audio/", b"font/", b"application/octet-stream", b"application/zip",
     b"application/gzip", b"application/pdf",
 )  # fmt: skip
+# Answers whose bodies are text, with whatever parameters.
+_TEXT: Final = re.compile(
+    rb"\s*(?:text/|application/(?:[\w.+-]+\+)?(?:json|xml|javascript|ecmascript)\s*(?:;|$)|application/x-)"
+)
 # Records between two rounds of the walker, a quarter of a second.  An attack of more than 2,000 requests a
 # second is understood from these as well; the rest is counted.
 FOUND_MAX: Final = 512
@@ -147,6 +151,33 @@ class Waf:
             return CONTINUE
         return self._answer(request, _seen(request), verdict, self._mode(request), now, unix_now)
 
+    def reads_answer(self, request: Request) -> bool:
+        """Whether it wants to see what the service answers, before the phone does."""
+        route = request.route
+        return route is not None and route.reads_answers and not request.waf_skipped
+
+    def answer_bytes_wanted(self, headers: Headers) -> int:
+        """How much of the body of an answer with this head it wants to see; 0: none, it is no text."""
+        if any(name == b"content-encoding" and value.lower() != b"identity" for name, value in headers):
+            return 0
+        kinds = [value.lower() for name, value in headers if name == b"content-type"]
+        return self._config.answer_bytes_max if all(_TEXT.match(kind) for kind in kinds) else 0
+
+    def inspect_answer(self, request: Request, answer: WafResponse, unix_now: float) -> WafVerdict:
+        """What the rules say about what the service answers.  Any thread may ask."""
+        return self.inspector.inspect_answer(_seen(request), answer, unix_now)
+
+    def withhold(self, request: Request, verdict: WafVerdict, unix_now: float) -> Answer | None:
+        """What the phone gets instead of the service's answer; None: that.
+
+        No strike against the phone: a service that leaks does so to everybody."""
+        if verdict is PASS:
+            return CONTINUE
+        verdict = self._settle(request, _seen(request), verdict, self._mode(request), unix_now)
+        if verdict.action != "block":
+            return CONTINUE
+        return _refusal(verdict, "What the service answered was withheld by the firewall.")
+
     def _mode(self, request: Request) -> str:
         route = request.route
         if route is None or route.config.waf is None:
@@ -194,28 +225,28 @@ class Waf:
         now: float,
         unix_now: float,
     ) -> Answer | None:
-        verdict = self._by_threshold(request, verdict)
+        verdict = self._settle(request, seen, self._by_threshold(request, verdict), mode, unix_now)
+        if verdict.action != "block":
+            return CONTINUE
+        if self._offenders.strike(request.source, now):
+            self.bans.append((request.source, self._config.ban_s))
+        return _refusal(verdict, "The request was refused by the firewall.")
+
+    def _settle(
+        self, request: Request, seen: WafRequest, verdict: WafVerdict, mode: str, unix_now: float
+    ) -> WafVerdict:
+        """What the mode makes of `verdict`, noted, written down and counted."""
         if mode == "detect" and verdict.action == "block":
             verdict = replace(verdict, action="detect")
         request.waf = verdict
         request.note("waf", "%s", verdict.reason)
         self._write_down(request, seen, verdict, mode, unix_now)
-        if verdict.action == "pass":
-            return CONTINUE
-        counts = self.blocked if verdict.action == "block" else self.detected
-        for match in verdict.matches:
-            rule = str(match.id)
-            counts[rule] = counts.get(rule, 0) + 1
-        if verdict.action != "block":
-            return CONTINUE
-        if self._offenders.strike(request.source, now):
-            self.bans.append((request.source, self._config.ban_s))
-        return Answer(
-            status=verdict.status,
-            reason="WAF",
-            detail="The request was refused by the firewall.",
-            why=f"waf: {verdict.reason}",
-        )
+        if verdict.action != "pass":
+            counts = self.blocked if verdict.action == "block" else self.detected
+            for match in verdict.matches:
+                rule = str(match.id)
+                counts[rule] = counts.get(rule, 0) + 1
+        return verdict
 
     def _write_down(
         self, request: Request, seen: WafRequest, verdict: WafVerdict, mode: str, unix_now: float
@@ -233,6 +264,10 @@ class Waf:
                 unix_s=unix_now,
             )
         )
+
+
+def _refusal(verdict: WafVerdict, detail: str) -> Answer:
+    return Answer(status=verdict.status, reason="WAF", detail=detail, why=f"waf: {verdict.reason}")
 
 
 def _seen(request: Request) -> WafRequest:

@@ -47,6 +47,7 @@ def audit_record(
     record = {
         "event.name": "edge.waf",
         "request_id": request_id,
+        "part": verdict.part,
         "unix_s": round(unix_s, 6),
         "client": request.client,
         "route": route,
@@ -72,7 +73,9 @@ def audit_record(
 
 def match_record(match: Match) -> dict[str, Any]:
     """One match, its fragment redacted where the variable's name says that it may be a secret."""
-    secret = bool(_SECRET.search(match.variable)) or match.variable.startswith("REQUEST_COOKIES:")
+    # What rules look for in the body of an answer is what must not get out: into a log neither.
+    secret = match.variable.startswith(("REQUEST_COOKIES:", "RESPONSE_BODY"))
+    secret = secret or bool(_SECRET.search(match.variable))
     # A value that is a whole request or body has no name of its own; a secret's name may stand in it.
     if not secret and (":" not in match.variable or match.variable == "ARGS:json"):
         secret = bool(_SECRET_WORD.search(match.value))

@@ -219,8 +219,13 @@ def _capture(transaction: Transaction, groups: tuple[bytes, ...]) -> None:
             variables.pop(digit, None)
 
 
-# Sums that say how bad a match is: CRS 4, CRS 3, and the native rules.
-_POINTS = (b"inbound_anomaly_score_pl", b"anomaly_score_pl", b"edge_detection_score")
+# Sums that say how bad a match is: CRS 4, CRS 3, both about answers, and the native rules.
+_POINTS = (
+    b"inbound_anomaly_score_pl",
+    b"anomaly_score_pl",
+    b"outbound_anomaly_score_pl",
+    b"edge_detection_score",
+)
 
 
 def set_variable(setvar: SetVar, run: Run) -> None:

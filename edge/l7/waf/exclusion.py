@@ -35,6 +35,9 @@ _NATIVE = {
     "QUERY_STRING": "query",
     "FILES_NAMES": "file_names",
     "MULTIPART_PART_HEADERS": "part_headers",
+    "RESPONSE_STATUS": "answer_status",
+    "RESPONSE_HEADERS": "answer_headers",
+    "RESPONSE_BODY": "answer_body",
 }
 # A number, several of them, or what is long and hexadecimal and holds a digit: 17, 889_484, a UUID.
 _ID = re.compile(r"\d[\d_.,\-]*|(?=[^/]*\d)[0-9a-fA-F\-]{8,}")

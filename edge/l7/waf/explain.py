@@ -29,8 +29,9 @@ OWN_DECISIONS = {
 
 def explain(record: Mapping[str, Any]) -> list[str]:
     """Lines of text: what was decided, each rule with its evidence, and a ready-made exclusion."""
+    of = "the answer to " if record.get("part") == "answer" else ""
     lines = [
-        f"{record['method']} {record['target']}  ->  {record['action']}"
+        f"{of}{record['method']} {record['target']}  ->  {record['action']}"
         + (f" ({record['status']})" if record["action"] != "pass" else "")
         + f", score {record['score']} of {record['threshold']}",
     ]

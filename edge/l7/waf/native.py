@@ -179,20 +179,22 @@ def _lines(text: bytes, kind: str) -> list[int]:
 
 
 def verdict_rules(settings: Settings) -> list[Statement]:
-    """The rules that compare the sum with the threshold: one at the end of the body phase, one early if asked
-    for."""
+    """The rules that compare the sum with the threshold: at the end of the body phase and of an answer's,
+    and early if asked for."""
     out: list[Statement] = []
-    for phase, rule_id in (((1, VERDICT_RULE - 1),) if settings.early_blocking else ()) + (
-        (2, VERDICT_RULE),
+    for phase, rule_id, threshold in (
+        *(((1, VERDICT_RULE - 1, settings.threshold),) if settings.early_blocking else ()),
+        (2, VERDICT_RULE, settings.threshold),
+        (4, VERDICT_RULE - 2, settings.outbound_threshold),
     ):
         out.append(
             Rule(
                 id=rule_id,
-                phase=phase,  # type: ignore[arg-type]
+                phase=phase,
                 links=(
                     Link(
                         targets=(Target("TX", key=SCORE),),
-                        operator=Operator("ge", Macro((), b"%d" % settings.threshold)),
+                        operator=Operator("ge", Macro((), b"%d" % threshold)),
                     ),
                 ),
                 action="deny",

@@ -70,8 +70,9 @@ class WafVerdict:
     """What to do with the request, and why.
 
     `action` "detect": it would have been blocked, but the mode says only to log.  `status` is what the phone
-    gets if it is blocked.  `matches` are the rules that say something about the request; `bookkeeping` the
-    rules that only counted; `excluded` the ids that an exclusion silenced."""
+    gets if it is blocked.  `part`: was it what the phone sent or what the service answered?  `matches` are
+    the rules that say something about it; `bookkeeping` the rules that only counted; `excluded` the ids that
+    an exclusion silenced."""
 
     action: Action = "pass"
     status: int = 403
@@ -83,6 +84,7 @@ class WafVerdict:
     excluded: tuple[int, ...] = ()
     inspected_bytes: int = 0
     over_budget: bool = False
+    part: Literal["request", "answer"] = "request"
     families: tuple[tuple[str, int], ...] = field(default=())
     sum_max: int = 0  # the larger of the two sums (own rules, Core Rule Set); thresholds are compared with it
     by_score: bool = False  # blocked because a sum reached the threshold, and for no other reason
@@ -93,8 +95,10 @@ class WafVerdict:
         if not self.matches:
             return "nothing found" if self.action == "pass" else "the inspection budget was used up"
         worst = max(self.matches, key=lambda match: match.points)
+        of = "the answer: " if self.part == "answer" else ""
         return (
-            f"rule {worst.id} ({worst.message}) on {worst.variable}; score {self.score} of {self.threshold}"
+            f"{of}rule {worst.id} ({worst.message}) on {worst.variable}; "
+            f"score {self.score} of {self.threshold}"
         )
 
 

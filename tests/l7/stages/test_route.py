@@ -104,7 +104,7 @@ def test_what_no_route_wants_is_shown_to_the_firewall_first() -> None:
         return refusal if "env" in request.path else None
 
     routes = (RouteConfig(path="/a", cluster="a"), RouteConfig(path="/b", cluster="b", method=("GET",)))
-    stage = RouteStage(routes, inspect)
+    stage = RouteStage(routes, inspect=inspect)
 
     answers = [
         ask(b"/.env", stage=stage),

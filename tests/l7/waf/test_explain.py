@@ -17,7 +17,7 @@ from edge.l7.waf.explain import HOW_TO_USE, OWN_DECISIONS, explain
 from edge.l7.waf.inspector import Inspector
 from edge.l7.waf.native import parse_native
 from edge.l7.waf.problem import Problems
-from edge.l7.waf.request import Match
+from edge.l7.waf.request import Match, WafResponse
 from edge.l7.waf.ruleset import Settings, assemble
 from edge.l7.waf.sample import SampleError, parse_sample
 from tests.l7.waf.samples import embedded, embedded_inspector, get
@@ -41,6 +41,27 @@ def test_the_explanation_ends_in_an_exclusion_that_works() -> None:
 
     assert inspector.inspect_head(get(target), 0.0).action == "pass"
     assert inspector.inspect_head(get(target.replace(b"q=", b"p=")), 0.0).action == "block"
+
+
+def test_what_is_offered_for_an_answer_lets_that_answer_through() -> None:
+    """And it is said that the service is meant, not the phone."""
+    rule = (
+        b'[[rule]]\nid = 7\naction = "block"\nphase = "answer"\ntargets = ["answer_body"]\n'
+        b'match = {contains = "ORA-"}\nmsg = "A database\'s error"\n'
+    )
+    problems = Problems()
+    rules = parse_native(rule, "r.toml", lambda name: b"", Settings(), problems)
+    request, leak = get(b"/a"), WafResponse(200, "HTTP/1.1", (), b"ORA-00942")
+    verdict = Inspector(assemble(rules, Settings(), problems)).inspect_answer(request, leak, 0.0)
+
+    lines = explain(audit_record(verdict, request, request_id="r1"))
+    table = "\n".join(lines[lines.index("To let exactly this through:") + 2 :])
+    exclusion = parse_native(table.encode(), "x.toml", lambda name: b"", Settings(), problems)
+    inspector = Inspector(assemble([*rules, *exclusion], Settings(), problems))
+
+    assert lines[0].startswith("the answer to GET /a  ->  block (403)")
+    assert inspector.inspect_answer(request, leak, 0.0).action == "pass"
+    assert inspector.inspect_answer(get(b"/b"), leak, 0.0).action == "block"
 
 
 def test_a_record_is_json_and_keeps_no_secret() -> None:

@@ -167,6 +167,22 @@ def test_answers_are_inspected_where_rules_ask_for_it() -> None:
     assert inspector.inspect_answer(get(b"/"), WafResponse(200, "HTTP/1.1", (), b"fine"), 0.0) is PASS
 
 
+def test_points_about_an_answer_have_a_sum_and_a_threshold_of_their_own() -> None:
+    """What a phone sent before does not count against what the service says, nor the other way round."""
+    rules = (
+        '[[rule]]\nid = 7\nscore = 3\nphase = "answer"\ntargets = ["answer_body"]\n'
+        'match = {contains = "SQL"}\nmsg = "m"\n'
+        '[[rule]]\nid = 8\nscore = 1\nphase = "answer"\ntargets = ["answer_body"]\n'
+        'match = {contains = "syntax"}\nmsg = "m"\n'
+    )
+    inspector = Inspector(native(rules))
+    one = inspector.inspect_answer(get(b"/"), WafResponse(200, "HTTP/1.1", (), b"SQL"), 0.0)
+    both = inspector.inspect_answer(get(b"/"), WafResponse(200, "HTTP/1.1", (), b"SQL syntax"), 0.0)
+
+    assert (one.action, one.score, one.threshold, one.part) == ("pass", 3, 4, "answer")
+    assert (both.action, both.score, both.by_score) == ("block", 4, True)
+
+
 def test_matches_are_counted_per_rule() -> None:
     """The metrics read them."""
     inspector = Inspector(native(EVIL))

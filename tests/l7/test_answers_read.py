@@ -1,0 +1,212 @@
+"""What services answer is read by the firewall before the phone reads it, where a route asks for that."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from msgspec.structs import replace
+
+from edge.common.config import Config, WafConfig, WafMode
+from tests.kit.l7_edge import Edge, Phone, Script, hello, running
+
+LEAK = b"ORA-00942: table or view does not exist"
+RULES = """
+[[rule]]
+id = 7
+phase = "answer"
+action = "block"
+targets = ["answer_body"]
+match = {contains = "ORA-00942"}
+msg = "A database's error"
+
+[[rule]]
+id = 8
+phase = "answer_headers"
+action = "block"
+targets = ["answer_headers:x-debug"]
+match = {rx = "."}
+msg = "A debugger's header"
+"""
+Change = Callable[[Config], Config]
+
+
+@pytest.fixture
+def reading(tmp_path: Path) -> Change:
+    """A configuration under which answers are read."""
+    return changed(tmp_path)
+
+
+def changed(
+    tmp_path: Path,
+    mode: WafMode = "block",
+    *,
+    answers: bool = True,
+    bytes_max: int = 4096,
+    cache: bool = False,
+) -> Change:
+    rules = tmp_path / "answers.toml"
+    rules.write_text(RULES)
+
+    def change(config: Config) -> Config:
+        waf = WafConfig(
+            mode=mode, rules=(str(rules),), embedded=False, answers=answers, answer_bytes_max=bytes_max
+        )
+        (route,) = config.route
+        return replace(config, waf=waf, route=(replace(route, auth="public", cache=cache),))
+
+    return change
+
+
+def findings(edge: Edge) -> list[dict[str, Any]]:
+    edge.worker.ledger.account()
+    told: list[dict[str, Any]] = edge.worker.ledger.findings.told({})
+    return told
+
+
+def answering(body: bytes, *lines: bytes) -> Script:
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n%b" % b"".join(line + b"\r\n" for line in lines)
+    return Script(lambda asked, sent: head + b"content-length: %d\r\n\r\n" % len(body) + body)
+
+
+async def test_an_answer_that_leaks_is_withheld(tmp_path: Path, reading: Change) -> None:
+    """The phone gets the request id, and not a byte of what the service said."""
+    async with running(tmp_path, answering(LEAK, b"x-secret: 1"), reading) as edge:
+        phone = await edge.phone()
+        first, second = await phone.get(), await phone.get()
+        (finding,) = findings(edge)
+
+    assert (first.status, second.status) == (403, 403)
+    assert b"ORA" not in first.body and not first["x-secret"]
+    assert first["x-request-id"]
+    assert (finding["rules"][0]["id"], finding["part"], finding["times"]) == (7, "answer", 2)
+
+
+async def test_an_answer_without_a_leak_arrives_as_it_was_sent(tmp_path: Path, reading: Change) -> None:
+    """Whole, of a length, in chunks, and ended by the connection."""
+    bodies = [b"", b"fine", b"x" * 3000, b"y" * 300_000]
+
+    async def service(stream: trio.SocketStream) -> None:
+        asked = b""
+        while True:
+            while b"\r\n\r\n" not in asked:
+                data = await stream.receive_some(5000)
+                if not data:
+                    return
+                asked += data
+            head, _, asked = asked.partition(b"\r\n\r\n")
+            target = head.split(b" ")[1].decode().strip("/")
+            if target == "healthz":
+                await stream.send_all(hello(b"ok"))
+                continue
+            how, number = target.split("/")
+            body = bodies[int(number)]
+            if how == "length":
+                await stream.send_all(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body))
+                await stream.send_all(body)
+            elif how == "chunked":
+                await stream.send_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+                for at in range(0, len(body), 1000):
+                    piece = body[at : at + 1000]
+                    await stream.send_all(b"%x\r\n%b\r\n" % (len(piece), piece))
+                await stream.send_all(b"0\r\n\r\n")
+            else:
+                await stream.send_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n" + body)
+                return
+
+    async with running(tmp_path, service, reading) as edge:
+        phone = await edge.phone()
+        for number, body in enumerate(bodies):
+            for how in ("length", "chunked", "close"):
+                reply = await phone.get(f"/{how}/{number}")
+                assert (reply.status, reply.body) == (200, body), (how, number)
+
+
+async def test_a_leak_in_pieces_is_one_leak(tmp_path: Path, reading: Change) -> None:
+    """It is read when its beginning is whole, in whatever pieces it came."""
+
+    async def service(stream: trio.SocketStream) -> None:
+        await stream.receive_some(5000)
+        await stream.send_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        for at in range(len(LEAK)):
+            await stream.send_all(b"1\r\n%b\r\n" % LEAK[at : at + 1])
+        await stream.send_all(b"0\r\n\r\n")
+
+    async with running(tmp_path, service, reading) as edge:
+        reply = await (await edge.phone()).get()
+
+    assert reply.status == 403
+    assert b"ORA" not in reply.body
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        ((), 403),
+        ((b"content-encoding: identity",), 403),
+        ((b"content-encoding: gzip",), 200),  # not to be read; the service was not asked for it
+        ((b"x-debug: 1",), 403),
+    ],
+)
+async def test_what_is_no_text_is_judged_by_its_head(
+    tmp_path: Path, reading: Change, lines: tuple[bytes, ...], status: int
+) -> None:
+    """And a service is not asked for an encoding in which nobody could read its answer."""
+    service = answering(LEAK, *lines)
+
+    async with running(tmp_path, service, reading) as edge:
+        reply = await (await edge.phone()).get("/", "Accept-Encoding: gzip, br")
+
+    assert reply.status == status
+    assert all(b"accept-encoding" not in head.lower() for head in service.heads)
+
+
+async def test_of_a_long_answer_the_beginning_is_read(tmp_path: Path) -> None:
+    """So much is held and no more; the rest passes as it comes."""
+    behind = b"x" * 5000 + LEAK
+    before = LEAK + b"x" * 500_000
+
+    async with running(tmp_path, answering(behind), changed(tmp_path)) as edge:
+        late = await (await edge.phone()).get()
+    async with running(tmp_path, answering(before), changed(tmp_path)) as edge:
+        early = await (await edge.phone()).get()
+
+    assert (late.status, late.body) == (200, behind)
+    assert early.status == 403
+
+
+async def test_where_the_mode_is_to_detect_it_is_written_down_and_passes(tmp_path: Path) -> None:
+    """As with requests."""
+    async with running(tmp_path, answering(LEAK), changed(tmp_path, "detect")) as edge:
+        reply = await (await edge.phone()).get()
+        (finding,) = findings(edge)
+        explained = "\n".join(edge.worker.ledger.findings.told({"id": finding["request_id"]}))
+        counted = dict(edge.worker.stages.waf.detected)
+
+    assert (reply.status, reply.body) == (200, LEAK)
+    assert (finding["action"], finding["part"]) == ("detect", "answer")
+    # What must not get out is written into no log either.
+    assert f"[{len(LEAK)} bytes]" in explained and "ORA-00942: table" not in explained
+    assert counted == {"7": 1}
+
+
+async def test_where_nobody_asks_nobody_reads(tmp_path: Path) -> None:
+    """It costs a third of a millisecond a kilobyte, and the express."""
+    async with running(tmp_path, answering(LEAK), changed(tmp_path, answers=False)) as edge:
+        reply = await (await edge.phone()).get("/", "Accept-Encoding: gzip")
+
+    assert (reply.status, reply.body) == (200, LEAK)
+
+
+async def test_a_leak_is_not_stored(tmp_path: Path) -> None:
+    """A cache that served it would serve it to everybody, unread."""
+    service = answering(LEAK, b"cache-control: max-age=60")
+
+    async with running(tmp_path, service, changed(tmp_path, cache=True)) as edge:
+        phone: Phone = await edge.phone()
+        statuses = [(await phone.get("/a")).status for _ in range(3)]
+        stored = len(edge.worker.stages.cache.store)
+
+    assert statuses == [403] * 3
+    assert stored == 0
