@@ -3,7 +3,8 @@
 A file of JSON lines per worker, beside its access log: what the walker collected
 since its last round becomes one write.  A full file is renamed once, so two files of
 `FILE_BYTES_MAX` are the most that a worker leaves on disk, however long somebody
-attacks.  A log that cannot be written is counted, never waited for.
+attacks.  A log that cannot be written is counted, never waited for; one that somebody
+moved or deleted (logrotate does) is begun anew, or nobody would find what comes next.
 """
 
 import os
@@ -34,6 +35,8 @@ class AuditLog:
             return
         data = b"".join([orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records])
         try:
+            if self._descriptor >= 0 and not self._is_in_place():
+                self.close()
             if self._descriptor < 0:
                 self._open()
             self._bytes += os.write(self._descriptor, data)
@@ -48,6 +51,13 @@ class AuditLog:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def _is_in_place(self) -> bool:
+        # Asked once for each write, and there are four a second at most.
+        try:
+            return os.path.samestat(os.stat(self._path), os.fstat(self._descriptor))
+        except FileNotFoundError:
+            return False
 
     def _open(self) -> None:
         private_directory(self._path.parent)

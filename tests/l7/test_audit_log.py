@@ -1,5 +1,6 @@
 """Where the firewall's findings go."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -53,3 +54,16 @@ def test_a_quiet_worker_leaves_no_file(tmp_path: Path) -> None:
     AuditLog(tmp_path, "l7-1").write([])
 
     assert list(audit_files(tmp_path)) == []
+
+
+@pytest.mark.parametrize("away", [Path.unlink, lambda path: path.rename(path.with_suffix(".old"))])
+def test_a_log_that_was_taken_away_is_begun_anew(tmp_path: Path, away: Callable[[Path], object]) -> None:
+    """Or everything went into a file that has no name any more."""
+    log = AuditLog(tmp_path, "l7-1")
+    log.write([{"number": 1}])
+    (path,) = audit_files(tmp_path)
+    away(path)
+
+    log.write([{"number": 2}])
+
+    assert path.read_bytes() == b'{"number":2}\n'

@@ -47,6 +47,9 @@ The DELETE key on my keyboard is broken, so is INSERT.
 Table 4; chairs 16; plates 20 -- all set for Sunday
 He executes the plan; call me when he's done.
 ; that was a semicolon by mistake
+I found a dog; cat / dog pictures follow
+we can do this or that; more / less, who knows
+lost my keys; find me . - Ada
 Thanks; select whichever you want.
 Grant said: "merge into the left lane; update me later."
 Sleep (8 hours) is underrated. I got sleep(5) on the phone's keyboard.

