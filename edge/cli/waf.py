@@ -165,7 +165,7 @@ def _argued(proposal: Proposal) -> list[str]:
 
 
 def _rest(found: Tuning, most: int) -> str:
-    told = [f"{len(found.proposals)} proposals" + f", {most} shown" * (len(found.proposals) > most)]
+    told = [_count(len(found.proposals), "proposal") + f", {most} shown" * (len(found.proposals) > most)]
     if found.probing:
         worst = max(found.probing, key=lambda client: found.probing[client])
         told.append(

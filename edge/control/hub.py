@@ -19,8 +19,9 @@ import msgpack
 import msgspec
 import trio
 
+from edge.common import revision as revisions
 from edge.common.control_tls import hub_context
-from edge.common.errors import FrameError
+from edge.common.errors import ConfigError, FrameError
 from edge.common.framing import Decoder, encode
 from edge.common.messages import (
     VERSION,
@@ -254,6 +255,12 @@ class Hub:
         return {name: reply for name, reply in replies.items() if isinstance(reply, dict)}
 
     def _reload(self, config: bytes, revision: str) -> dict[str, dict[str, Any]]:
+        try:
+            revisions.decode(config)
+        except ConfigError as error:
+            # Nobody here could read it, and each would lose his link over it.
+            detail = f"{error}; if the program was updated while this edge runs, restart the edge"
+            return {"hub": {"ok": False, "detail": detail}}
         self._revision = Revision(revision=revision, config=config)
         self._membership.durable.revision = revision
         self._file.write(self._membership.durable)

@@ -2,12 +2,13 @@
 
 import ssl
 
+import msgpack
 import msgspec
 import pytest
 import trio
 import trio.lowlevel
 
-from edge.cli.hub import ask, command
+from edge.cli.hub import CommandRefused, ask, command
 from edge.common import revision
 from edge.common.config import Config
 from edge.common.control_tls import CONTROL_NAME
@@ -161,6 +162,25 @@ async def test_a_reload_reaches_everybody_also_those_who_join_later(tmp_path) ->
 
         await until(lambda: early.config == new and late.config == new)
         assert early.link.member.revision == late.link.member.revision == revision.name(data)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_configuration_of_another_version_reaches_nobody(tmp_path) -> None:
+    """Who updates the program while an edge runs would else cut every link of it, again and again."""
+    strange = msgpack.packb(msgspec.to_builtins(Config()) | {"tomorrow": 1})
+    member = process(tmp_path, "l7-1")
+    async with running_hub(tmp_path), trio.open_nursery() as nursery:
+        nursery.start_soon(member.link.run)
+        await until(lambda: member.link.connected)
+        before = member.link.member.revision
+
+        with pytest.raises(CommandRefused, match="restart"):
+            await trio.to_thread.run_sync(
+                lambda: command(tmp_path, "*", "reload", config=strange, revision="strange")
+            )
+
+        assert member.link.connected
+        assert member.link.member.revision == before
         nursery.cancel_scope.cancel()
 
 
