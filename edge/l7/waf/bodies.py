@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-from edge.l7.waf.transform import url_decode
+from edge.l7.waf.decoders import url_decode
 
 Items = list[tuple[bytes, bytes]]
 

@@ -21,8 +21,8 @@ from functools import lru_cache
 from itertools import chain
 from typing import Final
 
+from edge.l7.waf.decoders import has_entity
 from edge.l7.waf.regex import PatternError, compile_pattern, tokens
-from edge.l7.waf.transform import has_entity
 
 # Letters, digits, and the signs of which paths, queries, cookies and dates are made.
 ORDINARY: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _-./?=&:,;@~+"

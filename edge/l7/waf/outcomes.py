@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from edge.l7.waf.decoders import has_entity
 from edge.l7.waf.searchable import SEPARATOR
-from edge.l7.waf.transform import TRANSFORMS, Transform, has_entity
+from edge.l7.waf.transform import TRANSFORMS, Transform
 
 # Inside transformations the separator must hold no blank, which several of them squeeze.
 WALL: Final = b"\x1e\x1f\x1e"

@@ -7,8 +7,8 @@ secrets.  So a record can be replayed if everything that rules spoke about then 
 from collections.abc import Mapping
 from typing import Any
 
+from edge.l7.waf.decoders import url_decode
 from edge.l7.waf.request import WafRequest, WafVerdict
-from edge.l7.waf.transform import url_decode
 
 _IN_THE_LINE = frozenset(
     (
