@@ -7,8 +7,10 @@ from orjson import loads
 
 from edge.common.process import Process
 from edge.l7.ledger import BATCH_MAX, Ledger
+from edge.l7.waf.audit import audit_record
 from tests.kit.l7_records import MS, attempt, record
 from tests.kit.l7_worker import toy_config
+from tests.l7.waf.samples import embedded_inspector, get
 
 
 def _ledger(run_dir: Path, found: list[dict[str, Any]] | None = None) -> Ledger:
@@ -76,10 +78,13 @@ def test_a_trace_that_is_remembered_twice_is_told_once(tmp_path: Path) -> None:
 
 
 def test_what_the_firewall_found_is_written_with_the_batch(tmp_path: Path) -> None:
-    """One audit record a line."""
-    ledger = _ledger(tmp_path, [{"id": 1}, {"id": 2}])
+    """One audit record a line; and the console may ask for it."""
+    head = get(b"/?q=%3Cscript%3E")
+    verdict = embedded_inspector().inspect_head(head, 0.0)
+    ledger = _ledger(tmp_path, [audit_record(verdict, head, request_id=name) for name in ("r1", "r2")])
 
     ledger.close()
 
     (path,) = tmp_path.rglob("*waf*")
     assert len(path.read_bytes().splitlines()) == 2
+    assert [(one["request_id"], one["times"]) for one in ledger.findings.told({})] == [("r2", 2)]
