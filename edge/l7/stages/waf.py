@@ -31,18 +31,13 @@ from edge.l7.request import Request
 from edge.l7.stages.offenders import Offenders
 from edge.l7.verdict import CONTINUE, Answer, Verdict, Wait
 from edge.l7.waf.audit import audit_record
+from edge.l7.waf.body_type import SNIFF_BYTES, may_be_media, says_media
 from edge.l7.waf.inspector import Inspector
 from edge.l7.waf.matcher import TooDear
 from edge.l7.waf.request import PASS, Headers, WafRequest, WafResponse, WafVerdict
 
 _TRACE: Final = frozenset((b"traceparent", b"x-request-id"))
 _TRACE_VALUE: Final = re.compile(rb"[0-9a-f-]{1,64}")
-# Bodies that are streamed to the service uninspected: what no program takes for a form.  Everything else is
-# read, whatever it calls itself: `application/x-json` is JSON to many.
-_MEDIA: Final = (
-    b"image/", b"video/", b"audio/", b"font/", b"application/octet-stream", b"application/zip",
-    b"application/gzip", b"application/pdf",
-)  # fmt: skip
 # Answers whose bodies are text, with whatever parameters.
 _TEXT: Final = re.compile(
     rb"\s*(?:text/|application/(?:[\w.+-]+\+)?(?:json|xml|javascript|ecmascript)\s*(?:;|$)|application/x-)"
@@ -122,12 +117,16 @@ class Waf:
         return self.inspector.next_expiry_unix or math.inf
 
     def bytes_wanted(self, request: Request) -> int:
-        """How much of the body must be here before it is judged; 0: none, it is a picture or the like."""
+        """How much of the body must be here before it is judged; 0: none, it is a picture or the like.
+
+        Who says so is asked for a beginning first: ask again when it is here."""
         if self._mode(request) == "off" or request.waf_skipped:
             return 0
-        kinds = [value.lower() for name, value in request.headers if name == b"content-type"]
-        if kinds and all(kind.startswith(_MEDIA) and b"svg" not in kind for kind in kinds):
-            return 0
+        if says_media(request.headers):
+            if not request.body_prefix:
+                return SNIFF_BYTES
+            if may_be_media(request.body_prefix):
+                return 0
         return self._config.body_bytes_max + 1  # one more, so that too much is seen as such
 
     def judge_body(self, request: Request, now: float, unix_now: float) -> Answer | None:

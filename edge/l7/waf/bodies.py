@@ -4,8 +4,8 @@ A firewall and an application that read a body differently are a bypass, so ever
 two readers could understand in two ways is an error (`Body.error`), and in block mode an error is refused
 with 400.  What was read before the error is still inspected.
 
-Bounds: `ARGUMENTS_MAX` values, `DEPTH_MAX` levels, `PARTS_MAX` parts; the body itself is bounded by the
-caller."""
+Bounds: `ARGUMENTS_MAX` values, `DEPTH_MAX` levels, and what `multipart` says; the body itself is bounded by
+the caller."""
 
 import json
 import re
@@ -13,13 +13,12 @@ from dataclasses import dataclass, field
 from xml.parsers import expat
 
 from edge.l7.waf.decoders import url_decode
+from edge.l7.waf.multipart import read_multipart
 
 Items = list[tuple[bytes, bytes]]
 
 ARGUMENTS_MAX = 1000  # ModSecurity's SecArgumentsLimit
 DEPTH_MAX = 64  # levels of JSON or XML; nothing honest is deeper, and recursion is what parsers die of
-PARTS_MAX = 256
-PART_HEADERS_BYTES_MAX = 8192
 
 
 @dataclass(slots=True)
@@ -30,6 +29,7 @@ class Body:
     files: list[tuple[bytes, bytes, int]] = field(default_factory=list)  # field name, file name, bytes
     part_headers: Items = field(default_factory=list)  # part name, the header line
     xml_text: bytes = b""
+    xml_texts: list[bytes] = field(default_factory=list)  # that, what stands between two tags, instructions
     xml_attributes: list[bytes] = field(default_factory=list)
     error: str = ""
 
@@ -55,17 +55,43 @@ _XML_TYPE = re.compile(rb"(?:application/(?:[a-z0-9.\-]+\+)?|text/)xml")
 def read_body(processor: str, content_type: bytes, body: bytes) -> Body:
     """Read `body` with the named processor.  Never raises: what is wrong stands in `Body.error`."""
     if processor == "URLENCODED":
-        return Body(arguments=urlencoded(body))
+        return _form(body)
     if not body:
         return Body()
     if processor == "MULTIPART":
-        return _multipart(content_type, body)
+        out = Body()
+        read_multipart(content_type, body, out)
+        return out
     if processor == "JSON":
         return _json(body)
     if processor == "XML":
         return _xml(body)
-    # Its type promises no form, but who knows what the application takes it for: one value with one name.
-    return Body(arguments=[(b"body", body)])
+    return _unnamed(content_type, body)
+
+
+def _unnamed(content_type: bytes, body: bytes) -> Body:
+    # Its type promises no form, but who knows what the application takes it for: one value with one name, and
+    # what it would be for those who read JSON whatever the type says, a form where none is said, and
+    # multipart of any kind.
+    out = Body(arguments=[(b"body", body)])
+    kind = content_type.lower()
+    if kind.startswith(b"multipart/") and b"form-data" in body.lower():
+        read_multipart(content_type, body, out)
+    elif body.lstrip()[:1] in {b"{", b"["}:
+        if not (read := _json(body)).error:
+            out.arguments += read.arguments
+    elif not kind and b"=" in body:
+        form = _form(body)
+        out.arguments += form.arguments
+        out.error = form.error
+    return out
+
+
+def _form(body: bytes) -> Body:
+    out = Body(arguments=urlencoded(body))
+    if len(out.arguments) > ARGUMENTS_MAX:
+        out.error = f"more than {ARGUMENTS_MAX} values in a form"
+    return out
 
 
 def urlencoded(text: bytes) -> Items:
@@ -132,7 +158,9 @@ class _TooMany(Exception):
 
 def _flatten(name: bytes, item: object, arguments: Items) -> None:
     # Strings, which most values are, are dealt with in the loops: a call each would double the time.
-    if isinstance(item, dict):
+    if item == {} or item == []:
+        arguments.append((name, b""))  # its name came from the phone as well
+    elif isinstance(item, dict):
         for key, member in item.items():
             inner = b"%b.%b" % (name, key.encode("utf-8", "surrogatepass"))
             if type(member) is str:
@@ -177,14 +205,27 @@ def _utf8(text: str) -> bytes:
 
 
 def _xml(body: bytes) -> Body:
-    """Text and attribute values.  A document type or an entity of its own is an error: it is how XML attacks
-    parsers."""
+    """Text, altogether and between two tags each, and attribute values.  A document type or an entity of its
+    own is an error: it is how XML attacks parsers."""
     out = Body()
     texts: list[str] = []
+    run: list[str] = []
     depth = 0
+
+    def end_run() -> None:
+        if text := "".join(run).strip():
+            out.xml_texts.append(_utf8(text))
+            if len(out.xml_texts) > ARGUMENTS_MAX:
+                raise _Ambiguous(f"more than {ARGUMENTS_MAX} texts in XML")
+        run.clear()
+
+    def text(piece: str) -> None:
+        texts.append(piece)
+        run.append(piece)
 
     def start(_name: str, attributes: dict[str, str]) -> None:
         nonlocal depth
+        end_run()
         depth += 1
         if depth > DEPTH_MAX:
             raise _Ambiguous(f"XML nested deeper than {DEPTH_MAX}")
@@ -194,7 +235,13 @@ def _xml(body: bytes) -> Body:
 
     def end(_name: str) -> None:
         nonlocal depth
+        end_run()
         depth -= 1
+
+    def instruction(target: str, data: str) -> None:
+        end_run()
+        run.append(f"<?{target} {data}?>")
+        end_run()
 
     def refuse(*_: object) -> None:
         raise _Ambiguous("XML with a document type of its own")
@@ -204,7 +251,8 @@ def _xml(body: bytes) -> Body:
     parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
     parser.StartElementHandler = start
     parser.EndElementHandler = end
-    parser.CharacterDataHandler = texts.append
+    parser.CharacterDataHandler = text
+    parser.ProcessingInstructionHandler = instruction
     parser.StartDoctypeDeclHandler = refuse
     parser.EntityDeclHandler = refuse
     try:
@@ -213,135 +261,6 @@ def _xml(body: bytes) -> Body:
         out.error = f"XML that cannot be read: {error}"
         # The application's parser may be more patient than ours, so the rules see the raw bytes.
         texts.append(body.decode("latin-1"))
-        out.xml_text = b"".join(_utf8(text) for text in texts)
-        return out
-    out.xml_text = "".join(texts).encode("utf-8", "surrogatepass")
+    out.xml_text = _utf8("".join(texts))
+    out.xml_texts = list(dict.fromkeys([out.xml_text, *out.xml_texts] if out.xml_text else out.xml_texts))
     return out
-
-
-# -- multipart ----------------------------------------------------------------
-
-_BOUNDARY = re.compile(rb';\s*boundary\s*=\s*(?:"([^"]*)"|([^\s;,"]+))', re.IGNORECASE)
-_DISPOSITION_PARAMETER = re.compile(
-    rb';\s*([A-Za-z0-9*_\-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|\'([^\']*)\'|([^;\s]*))', re.DOTALL
-)
-
-
-def _multipart(content_type: bytes, body: bytes) -> Body:
-    out = Body()
-    boundaries = _BOUNDARY.findall(content_type)
-    if len(boundaries) != 1 or not (boundary := boundaries[0][0] or boundaries[0][1]) or len(boundary) > 200:
-        out.error = "multipart without one usable boundary"
-        out.arguments.append((b"", body))
-        return out
-    delimiter = b"--" + boundary
-    start = 0 if body.startswith(delimiter) else body.find(b"\n" + delimiter) + 1
-    if start == 0 and not body.startswith(delimiter):
-        out.error = "multipart without its boundary"
-        out.arguments.append((b"", body))
-        return out
-    if start:
-        out.error = "multipart with text before the first boundary"
-    sections = re.split(rb"(?:\A|\r?\n)" + re.escape(delimiter), body[start:], maxsplit=PARTS_MAX + 1)[1:]
-    if len(re.findall(rb"(?:\A|\r\n)" + re.escape(delimiter), body)) != body.count(delimiter):
-        # Where a line ends is what parsers agree about least; an honest boundary occurs nowhere else.
-        out.error = "multipart with its boundary inside a line"
-    closed = False
-    for section in sections[:PARTS_MAX]:
-        if closed:
-            out.error = "multipart with text after the last boundary"
-        if section.startswith(b"--"):
-            closed = True
-            if section[2:].strip(b"\r\n\t "):
-                out.error = "multipart with text after the last boundary"
-            continue
-        _part(section, out)
-    if len(sections) > PARTS_MAX:
-        out.error = f"multipart with more than {PARTS_MAX} parts"
-        out.arguments.append((b"", sections[PARTS_MAX]))
-    elif not closed:
-        out.error = out.error or "multipart without its last boundary"
-    return out
-
-
-def _part(section: bytes, out: Body) -> None:
-    first, newline, rest = section.partition(b"\n")
-    if not newline or first.strip(b"\r\t ") or first[-1:] != b"\r":
-        out.error = "multipart with text behind a boundary"
-    if rest.startswith((b"\r\n", b"\n")):
-        head, content = b"", rest.lstrip(b"\r").removeprefix(b"\n")
-    else:
-        cut = _BLANK_LINE.search(rest)
-        head, content = (rest[: cut.start()], rest[cut.end() :]) if cut else (rest, b"")
-        if not cut or cut[0] != b"\r\n\r\n":
-            out.error = "a part without the blank line after its headers"
-    if len(head) > PART_HEADERS_BYTES_MAX:
-        out.error = "a part with a very long header"
-    name, filename = b"", None
-    if _BARE_LINE_END.search(head):
-        out.error = "a part whose headers end their lines in two ways"
-    lines = _unfolded(head)
-    seen: set[bytes] = set()
-    for line in lines:
-        field_name, colon, value = line.partition(b":")
-        lowered = field_name.strip().lower()
-        if not colon or lowered in seen or not _TOKEN.fullmatch(field_name) or b"\0" in line:
-            out.error = "a part with a broken, repeated or foreign header"
-        seen.add(lowered)
-        if lowered == b"content-disposition":
-            name, filename = _disposition(value, out)
-        elif lowered == b"content-transfer-encoding" and value.strip().lower() not in _PLAIN:
-            # Browsers never send it; mail parsers, which some frameworks are made of, decode it.
-            out.error = "a part in an encoding of its own"
-        elif lowered == b"content-type" and _FOREIGN_CHARSET.search(value):
-            out.error = "a part in an alphabet that hides ASCII"
-    if b"content-disposition" not in seen:
-        out.error = "a part without Content-Disposition"
-    for line in lines:
-        out.part_headers.append((name, line))
-    if name == b"_charset_" and content.strip().lower() not in {b"utf-8", b"us-ascii", b"iso-8859-1"}:
-        out.error = "a form in an alphabet that hides ASCII"
-    if not filename:
-        # An empty file name is a field to some programs and a file to others.
-        out.arguments.append((name, content))
-    if filename is not None:
-        out.files.append((name, filename, len(content)))
-
-
-_BARE_LINE_END = re.compile(rb"\r(?!\n)|(?<!\r)\n")
-_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_PLAIN = frozenset((b"7bit", b"8bit", b"binary"))
-_FOREIGN_CHARSET = re.compile(
-    rb"charset\s*=\s*[\"']?(?!utf-?8\b|us-ascii\b|iso-8859-1\b|windows-1252\b)", re.IGNORECASE
-)
-
-
-_BLANK_LINE = re.compile(rb"\r?\n\r?\n")
-
-
-def _unfolded(head: bytes) -> list[bytes]:
-    lines: list[bytes] = []
-    for line in re.split(rb"\r?\n", head):
-        if line[:1] in {b" ", b"\t"} and lines:
-            lines[-1] += b" " + line.strip()
-        elif line:
-            lines.append(line)
-    return lines
-
-
-def _disposition(value: bytes, out: Body) -> tuple[bytes, bytes | None]:
-    """The field name and, for a file, the file name."""
-    found: dict[bytes, bytes] = {}
-    for parameter, quoted, single, bare in _DISPOSITION_PARAMETER.findall(value):
-        key = parameter.lower()
-        if key in found:
-            out.error = "a part whose Content-Disposition says something twice"
-        found[key] = re.sub(rb"\\([\"\\])", rb"\1", quoted) or single or bare
-    if b"name" not in found:
-        out.error = "a part without a name"
-    if b"name*" in found or b"filename*" in found:
-        # RFC 7578 section 4.2 forbids it in forms, and who does not know it takes a file for a field.
-        out.error = "a part whose name is spelt as in mails"
-    if b"filename*" in found:
-        out.files.append((found.get(b"name", b""), url_decode(found[b"filename*"].rpartition(b"'")[2]), 0))
-    return found.get(b"name", b""), found.get(b"filename")

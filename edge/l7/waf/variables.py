@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from edge.l7.waf.bodies import Body, Items, processor_for, read_body, urlencoded
+from edge.l7.waf.body_type import problem_with
 from edge.l7.waf.request import WafRequest, WafResponse
 
 # Which part of the request a collection is computed from.  "head": all headers but Cookie, the method and the
@@ -167,8 +168,8 @@ class Transaction:
         if self._body is None:
             kinds = self.header(b"content-type")
             self._body = read_body(self.processor(), kinds[0] if kinds else b"", self.body or b"")
-            if len(kinds) > 1 and self.body:
-                self._body.error = self._body.error or "two Content-Type headers for one body"
+            if self.body:
+                self._body.error = self._body.error or problem_with(self.request.headers)
             self._arguments = None
         return self._body
 
@@ -288,7 +289,7 @@ COLLECTIONS: dict[str, tuple[_Getter, Part]] = {
     "FILES_NAMES": (lambda t: [(name, name) for name, _, _ in _body(t).files], "body"),
     "FILES_SIZES": (lambda t: [(name, b"%d" % size) for name, _, size in _body(t).files], "body"),
     "FILES_COMBINED_SIZE": (lambda t: _one(b"%d" % sum(size for _, _, size in _body(t).files)), "body"),
-    "XML": (lambda t: _one(_body(t).xml_text) if _body(t).xml_text else [], "body"),
+    "XML": (lambda t: xml_items(t, b"/*"), "body"),
     "REMOTE_ADDR": (lambda t: _one(t.request.client.encode()), "line"),
     "SERVER_NAME": (lambda t: _one((t.header(b"host") or [b""])[0].partition(b":")[0]), "head"),
     "UNIQUE_ID": (lambda t: _one(t.unique_id), "line"),
@@ -325,8 +326,9 @@ REFUSED_COLLECTIONS = {
 
 
 def xml_items(t: Transaction, path: bytes) -> Items:
-    """`XML:/*` is the text of the document, `XML://@*` every attribute value; no other path is supported."""
+    """`XML:/*` is the text of the document, and each piece between two tags, because a value of its own
+    begins there; `XML://@*` is every attribute value; no other path is supported."""
     body = _body(t)
     if path == b"//@*":
         return [(b"//@*", value) for value in body.xml_attributes]
-    return [(b"/*", body.xml_text)] if body.xml_text else []
+    return [(b"/*", text) for text in body.xml_texts]

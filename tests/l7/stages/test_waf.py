@@ -11,6 +11,7 @@ from edge.l7.request import Request
 from edge.l7.stages.route_table import make_route
 from edge.l7.stages.waf import BUSY, FOUND_MAX, DearHead, Waf
 from edge.l7.verdict import Answer, Wait
+from edge.l7.waf.body_type import SNIFF_BYTES
 from edge.l7.waf.inspector import Inspector
 from edge.l7.waf.matcher import TooDear
 from edge.l7.waf.request import PASS, Match, WafRequest, WafVerdict
@@ -159,21 +160,24 @@ def test_the_phone_is_not_told_which_rule_it_was() -> None:
     assert waf.blocked == {"941100": 1}
 
 
-def test_a_body_is_judged_where_its_kind_is_one_that_services_parse() -> None:
-    """A picture is not."""
+def test_a_body_is_judged_unless_it_is_a_picture_and_begins_like_one() -> None:
+    """What only says so is JSON to whoever reads JSON without asking for its type."""
     waf, _ = stage()
     form = request(b"/", None, (b"content-type", b"application/x-www-form-urlencoded"), body=b"q=<script>")
-    picture = request(b"/", None, (b"content-type", b"image/jpeg"), body=b"<script>")
+    picture = request(b"/", None, (b"content-type", b"image/jpeg"), body=b"\xff\xd8\xff\xe0\0\x10JFIF")
+    liar = request(b"/", None, (b"content-type", b"image/jpeg"), body=b'{"q": "<script>"}')
+    unseen = request(b"/", None, (b"content-type", b"image/jpeg"), body=b"")
     unnamed = request(b"/", None, body=b"<script>")
     invented = request(b"/", None, (b"content-type", b"application/ld+json"), body=b"<script>")
     drawing = request(b"/", None, (b"content-type", b"image/svg+xml"), body=b"<script>")
 
     assert waf.bytes_wanted(form) > 0
     assert waf.bytes_wanted(picture) == 0
+    assert waf.bytes_wanted(unseen) == SNIFF_BYTES
     both = request(
         b"/", None, (b"content-type", b"image/png"), (b"content-type", b"application/json"), body=b"<script>"
     )
-    assert min(waf.bytes_wanted(asked) for asked in (unnamed, invented, drawing, both)) > 0
+    assert min(waf.bytes_wanted(asked) for asked in (unnamed, invented, drawing, both, liar)) > SNIFF_BYTES
     assert waf.judge_body(form, 0.0, 0.0) is not None
 
 

@@ -23,10 +23,30 @@ def part(headers: bytes, content: bytes = b"hello") -> bytes:
 
 @pytest.mark.parametrize("kind", [b"", b"text/plain", b"application/x-unheard-of", b"application/ld+yaml"])
 def test_a_body_of_no_known_kind_is_one_value(kind: bytes) -> None:
-    """Many applications read JSON whatever the type says; what they read was looked at."""
-    read = read_body(processor_for(kind), kind, b'{"q": "<script>"}')
+    """And what it would be for the many applications that read JSON whatever the type says."""
+    read = read_body(processor_for(kind), kind, b'{"q": "\\u003cscript>"}')
 
-    assert read.arguments == [(b"body", b'{"q": "<script>"}')]
+    assert read.arguments == [(b"body", b'{"q": "\\u003cscript>"}'), (b"json.q", b"<script>")]
+
+
+def test_a_body_without_a_type_may_be_a_form() -> None:
+    """Rack reads it as one."""
+    assert (b"q", b"<script>") in read_body("", b"", b"a=1&q=%3Cscript%3E").arguments
+    assert read_body("", b"text/plain", b"a=1&q=%3C").arguments == [(b"body", b"a=1&q=%3C")]
+
+
+def test_any_multipart_body_with_fields_is_read_as_a_form() -> None:
+    """Some uploaders look for `multipart/` only."""
+    kind = b"multipart/mixed; boundary=XX"
+
+    assert (b"a", b"hello") in read_body(processor_for(kind), kind, part(FIELD)).arguments
+    assert read_body(processor_for(kind), kind, part(b"Content-Type: text/plain")).error == ""
+
+
+def test_a_form_with_more_values_than_anybody_needs_is_refused() -> None:
+    """The value behind the limit is read in one piece, which is not how the application reads it."""
+    assert read_body("URLENCODED", b"", b"&".join([b"a=1"] * (ARGUMENTS_MAX + 1))).error
+    assert not read_body("URLENCODED", b"", b"&".join([b"a=1"] * ARGUMENTS_MAX)).error
 
 
 def test_a_form_is_decoded_once() -> None:
@@ -100,6 +120,102 @@ def test_a_body_that_two_readers_could_read_in_two_ways_is_an_error(
 ) -> None:
     """The difference between two readings is where attacks hide."""
     assert read_body(processor, kind, body).error
+
+
+@pytest.mark.parametrize("empty", [b"{}", b"[]"])
+def test_the_name_of_an_empty_json_value_is_seen(empty: bytes) -> None:
+    """`{"$where": {}}` has no value, and the name does the harm."""
+    read = read_body("JSON", b"", b'[{"<script>": %b}]' % empty)
+
+    assert read.arguments == [(b"json.0.<script>", b"")]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        FIELD + b"\r\n ;filename=x",  # folded: who reads line by line sees a field
+        FIELD + b";\r\n filename=x",
+        FIELD + b"; filename=a/b",  # no token: no file to formidable
+        FIELD + b"; filename=a b",
+        FIELD + b'; filename = "x"',
+        FIELD + b'; Filename="x"',
+        FIELD + b"; filename='x'",
+        FIELD + b'; filename="x',
+        FIELD + b' filename="x"',
+        FIELD + b', filename="x"',
+        b'Content-Disposition: form-data; name="a\\"; filename="b"',  # escaped, or not?
+        b'Content-Disposition: form-data; name="\\"; x="; filename="f"',
+        b'Content-Disposition: form-data; name="a\\\\"; filename="f"',
+        b'Content-Disposition: attachment; name="a"; filename="f"',
+        b'Content-Disposition: FORM-DATA; name="a"; filename="f"',
+        FIELD + b'; filename="f"; filename="g"',
+        FIELD + b"\r\nContent-Type: multipart/mixed; boundary=YY",
+        FIELD + b"\r\nContent-Type: text/plain; charset=unicode_escape",
+        FIELD + b"\r\nContent-Type: text/plain; charset*=utf-16''",
+        FIELD + b"\r\nContent-Type: text/plain, text/html",
+    ],
+)
+def test_a_part_that_may_be_a_file_to_us_and_a_field_to_others_is_an_error(headers: bytes) -> None:
+    """The content of a file is not looked at."""
+    assert read_body("MULTIPART", FORM, part(headers)).error
+
+
+@pytest.mark.parametrize("behind", [b" ", b"\t", b"  \t", b"\r"])
+def test_blanks_behind_a_boundary_are_an_error(behind: bytes) -> None:
+    """To PHP such a line is content: our second part, a file, would be the end of its first, a field."""
+    file = FIELD + b'; filename="f"'
+    body = b"--XX\r\n" + FIELD + b"\r\n\r\nx\r\n--XX" + behind + b"\r\n" + file + b"\r\n\r\ny\r\n--XX--\r\n"
+
+    assert read_body("MULTIPART", FORM, body).error
+
+
+@pytest.mark.parametrize(
+    ("disposition", "names"),
+    [
+        (
+            b'form-data; name="photo"; filename="caf\xc3\xa9 %22 (1).png"',
+            (b"photo", b"caf\xc3\xa9 %22 (1).png"),
+        ),
+        (b'form-data; name="tags[]"; filename="C:\\me.png"', (b"tags[]", b"C:\\me.png")),
+        (b'form-data;name="a";filename="b"', (b"a", b"b")),
+        (b"form-data; name=file; filename=me.png; filename*=utf-8''me.png", (b"file", b"me.png")),
+    ],
+)
+def test_what_browsers_and_libraries_write_is_read(disposition: bytes, names: tuple[bytes, bytes]) -> None:
+    """Firefox, an old Windows client, a terse one, .NET."""
+    read = read_body("MULTIPART", FORM, part(b"Content-Disposition: " + disposition))
+
+    assert (read.error, [pair[:2] for pair in read.files]) == ("", [names])
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        b"multipart/form-data; boundary=XX; boundary*=utf-8''YY",
+        b"multipart/form-data; boundary=XX; boundary*0=YY",
+        b"multipart/form-data; xboundary=YY; boundary=XX",
+        b"multipart/form-data; boundary=XX; BOUNDARY=YY",
+        b"multipart/form-data, boundary=XX",
+        b"multipart/form-data; boundary=XX, x",
+        b"multipart/form-data; boundary='XX'",
+        b'multipart/form-data; boundary="XX\\"',
+        b'multipart/form-data; boundary="XX "',
+        b"multipart/form-data; boundary=" + b"X" * 71,
+        b"multipart/form-data boundary=XX",
+    ],
+)
+def test_a_boundary_that_somebody_may_read_otherwise_is_an_error(kind: bytes) -> None:
+    """Rack takes the last one, PHP the first that looks like one, Werkzeug the one with the star."""
+    for boundary in (b"XX", b"X" * 71):
+        assert read_body("MULTIPART", kind, part(FIELD).replace(b"XX", boundary)).error
+
+
+def test_xml_between_two_tags_is_a_value_of_its_own() -> None:
+    """A quote in an earlier element must not change how a later one reads."""
+    read = read_body("XML", b"", b"<a><b>it's</b><c>1' or '1'='1</c><?php exit() ?><d>it's</d></a>")
+
+    assert read.xml_texts == [b"it's1' or '1'='1it's", b"it's", b"1' or '1'='1", b"<?php exit() ?>"]
+    assert read_body("XML", b"", b"<a>" + b"<b>x</b>" * (ARGUMENTS_MAX + 1) + b"</a>").error
 
 
 def test_a_file_and_a_field_are_told_apart() -> None:
