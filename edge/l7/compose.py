@@ -81,6 +81,7 @@ class Stages:
         waf = self.waf
         if config.waf != self._config.waf or waf.inspector.ruleset.is_outdated():
             waf = Waf(config.waf, _new_inspector(config.waf), hurried=self._hurried)
+            waf.take_over(self.waf)
         self.auth.reload(config.auth, session_keys(self._run_dir))
         self.route.reload(config.route, config.waf)
         self.caller.reload()

@@ -87,6 +87,15 @@ class Waf:
         self.found_lost = 0
         self._sampled: dict[str, float] = {}  # by route: what has been promised and not yet inspected
 
+    def take_over(self, former: "Waf") -> None:
+        """Go on where `former` stopped; it may still answer what is under way.  A reload forgives nobody."""
+        self.blocked, self.detected = former.blocked, former.detected
+        self.found, self.found_lost = former.found, former.found_lost
+        self.bans = former.bans
+        mine, its = self._config, former._config
+        if (mine.ban_after, mine.ban_s) == (its.ban_after, its.ban_s):
+            self._offenders = former._offenders
+
     def __call__(self, request: Request, now: float, unix_now: float) -> Verdict:
         """Judge the head."""
         mode = self._mode(request)

@@ -44,9 +44,10 @@ def explain(record: Mapping[str, Any]) -> list[str]:
             f"  where      {match['variable']}"
             + (f" at byte {match['offset']}" if match["offset"] >= 0 else "")
         )
-        lines.append(f"  found      {match['fragment']!r}")
-        lines.append(f"  decoded by {', '.join(match['transforms']) or 'nothing, as sent'}")
-        lines.append(f"  test       {match['operator']}")
+        if match["operator"]:  # not where the firewall decides by itself
+            lines.append(f"  found      {match['fragment']!r}")
+            lines.append(f"  decoded by {', '.join(match['transforms']) or 'nothing, as sent'}")
+            lines.append(f"  test       {match['operator']}")
         lines.append(f"  written in {match['place']}")
         if match["why"]:
             lines.append(f"  why        {match['why']}")

@@ -270,3 +270,34 @@ def test_who_has_no_other_thread_waits_for_the_verdict() -> None:
     waf, _ = stage()
 
     assert waf(request(b"/dear"), 0.0, 0.0) is None
+
+
+def test_a_new_firewall_goes_on_where_the_old_one_stopped() -> None:
+    """A reload must neither forgive who attacks nor lose what was found a moment before."""
+    former, _ = stage(ban_after=3)
+    under_way = request()
+    for _ in range(3):
+        former(request(), 0.0, 0.0)
+
+    waf, _ = stage(ban_after=3)
+    waf.take_over(former)
+    waf(request(), 0.0, 0.0)
+    former(under_way, 0.0, 0.0)
+
+    assert waf.blocked == {"941100": 5}, "counters never go backwards"
+    assert len(waf.take_found()) == 5, "also what the old one finds in what is still under way"
+    assert waf.bans == [("203.0.113.9", 60.0)]
+
+
+def test_other_words_about_bans_begin_anew() -> None:
+    """Strikes were counted against another number."""
+    former, _ = stage(ban_after=3)
+    for _ in range(3):
+        former(request(), 0.0, 0.0)
+
+    waf, _ = stage(ban_after=4)
+    waf.take_over(former)
+    for _ in range(4):
+        waf(request(), 0.0, 0.0)
+
+    assert waf.bans == []
