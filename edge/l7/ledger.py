@@ -44,8 +44,8 @@ class Ledger:
 
     @property
     def log_lost(self) -> int:
-        """Lines that could not be written."""
-        return self._log.lost
+        """Lines of both logs that could not be written."""
+        return self._log.lost + self._audit.lost
 
     def add(self, record: Record) -> None:
         """A request is over; it is counted and logged with the next batch."""

@@ -278,7 +278,7 @@ class Worker:
             Seen(
                 connections=len(self.connections),
                 judged=self.memo.judged,
-                log_lost=self.ledger.log_lost,
+                log_lost=self.ledger.log_lost + self.stages.waf.found_lost,
                 retries=self.forwarder.retries,
                 stale_retries=self.forwarder.stale_retries,
                 hedges_won=self.forwarder.hedges.won,

@@ -88,3 +88,13 @@ def test_what_the_firewall_found_is_written_with_the_batch(tmp_path: Path) -> No
     (path,) = tmp_path.rglob("*waf*")
     assert len(path.read_bytes().splitlines()) == 2
     assert [(one["request_id"], one["times"]) for one in ledger.findings.told({})] == [("r2", 2)]
+
+
+def test_findings_that_cannot_be_written_are_counted_as_lost(tmp_path: Path) -> None:
+    """An operator who sees no attack in the log has to know that there is no log."""
+    ledger = _ledger(tmp_path, [{"client": "", "action": "", "method": "", "path": "", "matches": []}])
+    (tmp_path / "logs" / "waf-l7-test-1.jsonl").mkdir(parents=True)  # in the way
+
+    ledger.account()
+
+    assert ledger.log_lost == 1
