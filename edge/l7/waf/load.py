@@ -77,16 +77,16 @@ class _Reader:
             return []
         folder = file.parent
 
-        def include(pattern: str) -> list[Statement]:
+        def include(pattern: str, place: Place, is_needed: bool) -> list[Statement]:
             if self._depth >= INCLUDE_DEPTH_MAX:
-                self._problems.error(Place(str(file), 0), "Include nested too deep")
+                self._problems.error(place, "Include nested too deep")
                 return []
             self._depth += 1
             base, glob = os.path.split(pattern)
             out: list[Statement] = []
             found = self.sources.listed(lambda: sorted((folder / base).glob(glob))) if glob else []
-            if not found and "*" not in pattern:
-                self._problems.error(Place(str(file), 0), f"Include {pattern}: no such file")
+            if not found and is_needed and "*" not in pattern:
+                self._problems.error(place, f"Include {pattern}: no such file")
             for one in found:
                 out += self._file(one)
             self._depth -= 1

@@ -39,6 +39,8 @@ from edge.l7.waf.variables import COLLECTIONS, REFUSED_COLLECTIONS
 
 # Reads a file that a rule names ("unix-shell.data"), relative to the file that names it.
 Reader = Callable[[str], bytes]
+# The statements of the files that a pattern names, as written; where it stands; whether there have to be any.
+Include = Callable[[str, Place, bool], list[Statement]]
 
 # They set up ModSecurity itself; here edge.toml does, so they are noted and change nothing.
 _ENGINE_SETTINGS = frozenset(
@@ -166,9 +168,7 @@ class SecLang:
         self._defaults: dict[Phase, Actions] = {}
         self._chain: _Chain | None = None
 
-    def parse(
-        self, text: bytes, file: str, read: Reader, include: Callable[[str], list[Statement]]
-    ) -> list[Statement]:
+    def parse(self, text: bytes, file: str, read: Reader, include: Include) -> list[Statement]:
         """Every statement of one file, in order."""
         out: list[Statement] = []
         for directive in directives(text, file, self._problems):
@@ -181,9 +181,7 @@ class SecLang:
             self._chain = None
         return out
 
-    def _statement(
-        self, directive: Directive, read: Reader, include: Callable[[str], list[Statement]]
-    ) -> list[Statement]:
+    def _statement(self, directive: Directive, read: Reader, include: Include) -> list[Statement]:
         name, arguments, place = directive.name.lower(), directive.arguments, directive.place
         needed = _ARGUMENTS.get(name)
         if needed is not None and not needed[0] <= len(arguments) <= needed[1]:
@@ -217,8 +215,8 @@ class SecLang:
                 case "secruleupdateactionbyid":
                     actions = parse_actions(arguments[1])
                     return [Reaction(_ids(arguments[0]), actions.action, actions.status, place)]
-                case "include":
-                    return include(arguments[0].decode("utf-8", "replace"))
+                case "include" | "includeoptional":
+                    return include(arguments[0].decode("utf-8", "replace"), place, name == "include")
                 case "seccomponentsignature":
                     return []
         except (ActionError, _Bad) as error:
@@ -373,6 +371,7 @@ _ARGUMENTS = {
     "secruleupdatetargetbytag": (2, 3),
     "secruleupdateactionbyid": (2, 2),
     "include": (1, 1),
+    "includeoptional": (1, 1),
     "seccomponentsignature": (1, 1),
 }
 

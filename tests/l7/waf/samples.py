@@ -39,7 +39,7 @@ def seclang(text: str, settings: Settings | None = None, files: dict[str, bytes]
             raise FileNotFoundError(2, "No such file or directory")
         return files[name]
 
-    statements = SecLang(problems).parse(text.encode(), "test.conf", read, lambda name: [])
+    statements = SecLang(problems).parse(text.encode(), "test.conf", read, lambda name, place, is_needed: [])
     return assemble(statements, settings or Settings(), problems)
 
 

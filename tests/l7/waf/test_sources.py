@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from edge.l7.waf.load import load_ruleset
+from edge.l7.waf.problem import RuleError
 
 RULE = '[[rule]]\nid = 200001\ntargets = ["args:a"]\nmatch = {{ rx = "{}" }}\nmsg = "m"\naction = "block"\n'
 
@@ -52,3 +53,17 @@ def test_a_file_that_is_gone_is_a_change(folder: Path) -> None:
     (folder / "patches.toml").unlink()
 
     assert rules.is_outdated()
+
+
+def test_what_is_included_has_to_be_there_unless_it_is_optional(tmp_path: Path) -> None:
+    """As Debian's owasp-crs.load has it: the rules, and the operator's own files if he has any."""
+    main = tmp_path / "main.load"
+    main.write_text("IncludeOptional own.conf\nInclude lost.conf\n")
+
+    with pytest.raises(RuleError) as refused:
+        load_ruleset([main], embedded=False)
+
+    assert refused.value.problems == [f"{main}:2: Include lost.conf: no such file"]
+    main.write_text("IncludeOptional own.conf\n")
+    (tmp_path / "own.conf").write_text('SecRule ARGS "@rx x" "id:1,phase:2,deny"\n')
+    assert [rule.id for rule in load_ruleset([main], embedded=False).rules] == [1]
