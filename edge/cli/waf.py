@@ -155,7 +155,8 @@ def _argued(proposal: Proposal) -> list[str]:
     place = proposal.place
     lines = [
         f"# {place.method} {place.path}{'...' * place.is_prefix}, {', '.join(place.variables)}: "
-        f"{proposal.requests} requests of {proposal.clients} clients that show no other sign of an attack",
+        f"{_count(proposal.requests, 'request')} of {_count(proposal.clients, 'client')} "
+        "without any other sign of an attack",
         *(f"#   {example!r}" for example in proposal.examples),
         f"#   {proposal.others} other hits of these rules stay",
     ]
@@ -169,14 +170,14 @@ def _rest(found: Tuning, most: int) -> str:
     if found.probing:
         worst = max(found.probing, key=lambda client: found.probing[client])
         told.append(
-            f"{sum(found.probing.values())} requests of {len(found.probing)} clients look like attacks "
-            f"(most from {worst}) and suggest nothing"
+            f"{_count(sum(found.probing.values()), 'request')} of {_count(len(found.probing), 'client')} "
+            f"that attack suggest nothing (most from {worst})"
         )
     if found.contested:
         names = ", ".join(f"{place.path} {' '.join(place.variables)}" for place in found.contested[:3])
-        told.append(f"{len(found.contested)} places see attacks of several kinds ({names})")
+        told.append(f"attacks of several kinds in {_count(len(found.contested), 'place')} ({names})")
     if found.rare:
-        told.append(f"{found.rare} places have too few requests or clients to tell")
+        told.append(f"too few requests or clients to tell in {_count(found.rare, 'place')}")
     return "; ".join(told)
 
 
