@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from edge.l7.waf.redaction import without_secrets
 from edge.l7.waf.request import Match, WafRequest, WafVerdict
 
 _SECRET = re.compile(
@@ -18,13 +19,6 @@ _SECRET_WORD = re.compile(
 )
 _SECRET_PAIR = re.compile(
     rb"(?i)((?:^|[?&;])[^=&;]{0,60}(?:pass|pwd|secret|token|api.?key|session|card|cvv|otp)[^=&;]{0,60}=)([^&;]*)"
-)
-# Inside another value: the pairs of a URL or a cookie that is an argument itself, encoded or not, and the
-# password before a host.
-_SECRET_WITHIN = re.compile(
-    r"(?i)((?:pass|pwd|secret|token|api.?key|session|card|cvv|otp)[\w\-]{0,20}(?:=|%3d|\"?\s*:\s*\"?))"
-    r"(?!\[\d+\])([^&;,\s\"'<>]+)"
-    r"|(//[^/@\s:]{0,64}:)([^/@\s]{1,64})(?=@)"
 )
 TARGET_BYTES_MAX = 1024
 MATCHES_MAX = 50
@@ -61,7 +55,7 @@ def audit_record(
         "method": request.method,
         "host": next((value.decode("latin-1") for name, value in request.headers if name == b"host"), ""),
         "target": redacted_target(request.target),
-        "path": request.target.partition(b"?")[0][:TARGET_BYTES_MAX].decode("latin-1"),
+        "path": without_secrets(request.target.partition(b"?")[0][:TARGET_BYTES_MAX].decode("latin-1")),
         "matches": [match_record(match) for match in verdict.matches[:MATCHES_MAX]],
         "bookkeeping": [match.id for match in verdict.bookkeeping],
         "excluded": list(verdict.excluded),
@@ -102,11 +96,6 @@ def redacted_target(target: bytes) -> str:
     """The request target with the values of secret-looking fields replaced by their length."""
     hidden = _SECRET_PAIR.sub(lambda found: found[1] + b"[%d]" % len(found[2]), target[:TARGET_BYTES_MAX])
     return without_secrets(hidden.decode("latin-1"))
-
-
-def without_secrets(text: str) -> str:
-    """`text` with what follows a secret's name, and the password of a URL, replaced by its length."""
-    return _SECRET_WITHIN.sub(lambda found: f"{found[1] or found[3]}[{len(found[2] or found[4])}]", text)
 
 
 def is_audit_record(record: Mapping[str, Any]) -> bool:

@@ -15,7 +15,8 @@ from edge.l7.waf.expand import expand
 from edge.l7.waf.form import Control, Phase, Rule, Selector, SetVar
 from edge.l7.waf.matcher import TooDear, Watch
 from edge.l7.waf.operators import number
-from edge.l7.waf.request import FRAGMENT_BYTES_MAX, Match
+from edge.l7.waf.redaction import uncut, without_secrets
+from edge.l7.waf.request import FRAGMENT_BYTES_MAX, NAME_BYTES_MAX, Match
 from edge.l7.waf.seclang import parse_target
 from edge.l7.waf.variables import Transaction
 
@@ -290,13 +291,18 @@ def selector_of_ids(text: str) -> Selector:
     return Selector(ranges=tuple(ranges))
 
 
+def _name(key: bytes) -> str:
+    name = without_secrets(key[:NAME_BYTES_MAX].decode("utf-8", "replace"))
+    return name if len(key) <= NAME_BYTES_MAX else name + "..."
+
+
 def _record(step: Step, run: Run, first: Found | None, shown: CompiledLink, points: int) -> None:
     if len(run.found) >= MATCHES_MAX:
         return
     rule = step.rule
     collection, key, value, hit = first or ("", b"", b"", (-1, ()))
     offset = hit[0]
-    begin = max(0, offset - FRAGMENT_BYTES_MAX // 4) if offset > 0 else 0
+    begin = uncut(value, max(0, offset - FRAGMENT_BYTES_MAX // 4)) if offset > 0 else 0
     link = shown.link
     run.found.append(
         Match(
@@ -306,7 +312,7 @@ def _record(step: Step, run: Run, first: Found | None, shown: CompiledLink, poin
             points=points,
             phase=rule.phase,
             paranoia=rule.paranoia,
-            variable=f"{collection}:{key.decode('utf-8', 'replace')}" if key else collection,
+            variable=f"{collection}:{_name(key)}" if key else collection,
             value=value[begin : begin + FRAGMENT_BYTES_MAX],
             offset=offset,
             transforms=link.transforms,

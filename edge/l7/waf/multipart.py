@@ -28,7 +28,7 @@ _DISPOSITION = re.compile(
     rb"[ \t]*form-data(?:;[ ]*(?:(?:name|filename)=(?:%b|%b)|filename\*=[%%'0-9A-Za-z+\-._~!#$&^`|]+))*;?[ ]*"
     % (_QUOTED, _BARE)
 )
-_DISPOSITION_PARAMETER = re.compile(rb"([a-z]+\*?)=(?:\"([^\"]*)\"|([^\";\s]+))")
+_DISPOSITION_PARAMETER = re.compile(rb";[ ]*([a-z]+\*?)=(?:\"([^\"]*)\"|([^\";\s]+))")
 
 
 def read_multipart(content_type: bytes, body: bytes, out: "Body") -> None:
@@ -80,6 +80,8 @@ def _part(section: bytes, out: "Body") -> None:
             out.error = "a part without the blank line after its headers"
     if len(head) > PART_HEADERS_BYTES_MAX:
         out.error = "a part with a very long header"
+        out.arguments.append((b"", section))
+        return
     name, filename = b"", None
     if _BARE_LINE_END.search(head):
         out.error = "a part whose headers end their lines in two ways"

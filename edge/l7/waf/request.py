@@ -63,6 +63,8 @@ class Match:
 
 # A line of the audit log stays readable, and one request cannot make the log grow by its own size.
 FRAGMENT_BYTES_MAX = 64
+# Of the name of a value: the phone chose it, and with the wrong Content-Type it is a whole body.
+NAME_BYTES_MAX = 128
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ signs cost one search."""
 
 import re
 
+from edge.l7.waf.regex import compile_pattern
+
 # Enough for a statement to show its shape.  Beyond it an attacker only repeats himself.
 TOKENS_MAX = 400
 # Longer words are no SQL words.
@@ -36,7 +38,9 @@ GATE = (
     rb"(?i)['\"`;(#]|--|/\*|&&|\|\||[0-9][=<>]"
     rb"|\b(?:or|and|xor|not|union|having|order|group|limit|like|between|is|div|in)\b"
 )
-_GATE = re.compile(GATE)
+_GATE = compile_pattern(
+    GATE
+)  # in 128 kB the standard library's `re` looks for 70 ms, and nobody else gets a turn
 
 _WORDS: dict[bytes, str] = {}
 for _letter, _list in {
@@ -215,7 +219,7 @@ _CALLS = re.compile(r"(?:^|[ow&,(;EkU1sc)])f\([1s](?:[),owc&]|$)")
 
 def looks_like_sqli(value: bytes) -> bytes:
     """The shape that gives the injection away (as text, for the log), or b"" when there is none."""
-    if not _GATE.search(value):
+    if not _GATE.found(value):
         return b""
     shape, loud = _shape(value, b"")
     if _ANYWHERE.search(shape) or _NUMERIC.search(shape) or (loud and _CALLS.search(shape)):

@@ -20,7 +20,7 @@ from edge.l7.waf.problem import Problems
 from edge.l7.waf.request import Match, WafResponse
 from edge.l7.waf.ruleset import Settings, assemble
 from edge.l7.waf.sample import SampleError, parse_sample
-from tests.l7.waf.samples import embedded, embedded_inspector, get
+from tests.l7.waf.samples import embedded, embedded_inspector, get, post
 
 
 def record_of(target: bytes, client: str = "203.0.113.9") -> dict[str, object]:
@@ -158,6 +158,7 @@ def test_what_is_pasted_whole_is_still_a_rule_file() -> None:
         ("https://x/?token=hunter2&q=<script>", "https://x/?token=[7]&q=<script>"),
         ("next=/x%3Fpassword%3Dhunter2", "next=/x%3Fpassword%3D[7]"),
         ('{"api_key": "hunter2", "q": 1}', '{"api_key": "[7]", "q": 1}'),
+        ('form-data; name="password"\r\n\r\nhunter2', 'form-data; name="password"\r\n\r\n[7]'),
         ("the password was lost; ask Ada", "the password was lost; ask Ada"),
         ("/?password=[7]&q=1", "/?password=[7]&q=1"),
     ],
@@ -172,6 +173,27 @@ def test_a_secret_inside_a_whole_body_is_hidden_as_well() -> None:
     match = Match(1, "", "", 5, 2, 1, "ARGS:json", b'{"password": "hunter2\' or 1=1', 0, (), (), "")
 
     assert "hunter2" not in str(match_record(match))
+
+
+def test_a_secret_in_a_path_or_a_name_is_hidden() -> None:
+    """JSON that is sent as a form is one name, and curl's `-d` says that it is a form."""
+    in_path = record_of(b"/a;token=hunter2?q=<script>")
+    body = b'{"password": "hunter2", "q": "<script>"}'
+    verdict = embedded_inspector().inspect_body(post(body), body, 0.0)
+
+    assert "hunter2" not in str(audit_record(verdict, post(body), request_id="a"))
+    assert "hunter2" not in verdict.reason
+    assert "hunter2" not in str(in_path["path"])
+    assert "hunter2" not in str(record_of(b"/a;token=123456789hunter2%3Cscript%3E")["matches"])
+
+
+def test_a_long_name_makes_no_long_record() -> None:
+    """Sixty thousand bytes of it made four times as much, and seventy such requests a whole new log."""
+    body = b"x" * 60_000 + b"<script>=1"
+    verdict = embedded_inspector().inspect_body(post(body), body, 0.0)
+
+    assert len(str(audit_record(verdict, post(body), request_id="a"))) < 16 * 1024
+    assert len(verdict.reason) < 512
 
 
 def test_raw_http_is_read_with_either_line_end() -> None:

@@ -7,6 +7,19 @@ from hypothesis import strategies as st
 from edge.l7.waf.html_tokens import looks_like_xss
 from edge.l7.waf.sql_tokens import looks_like_sqli
 
+DEAR = [
+    b"<",
+    b"<a",
+    b"<a ",
+    b"<a on",
+    b"<x style=",
+    b"<a href=",
+    b"<!--",
+    b"<!entity ",
+    b"'on",
+    b'" style=',
+    b"j a v a ",
+]
 INJECTIONS = [
     b"1' or '1'='1",
     b"admin'--",
@@ -71,3 +84,19 @@ def test_no_value_makes_the_tokenizers_fail(value: str) -> None:
     """They read hostile text for a living."""
     looks_like_sqli(value.encode())
     looks_like_xss(value.encode())
+
+
+@pytest.mark.parametrize("piece", DEAR)
+@pytest.mark.parametrize("before", [b"", b"<a ", b'" onx='])
+def test_markup_is_searched_in_linear_time(piece: bytes, before: bytes) -> None:
+    """A pattern that tries each `<` as a beginning took six seconds for 16 kB of `<x style=`.
+
+    Nothing is timed: with those patterns this test would take hours."""
+    for _ in range(100):
+        looks_like_xss(before + piece * (128 * 1024 // len(piece)))
+
+
+def test_a_vertical_tab_is_a_blank_to_browsers_and_to_us() -> None:
+    """RE2 does not count it, and the prefilter runs on RE2."""
+    assert looks_like_xss(b"\x0bonload\x0b=alert(1)")
+    assert looks_like_xss(b'"\0onload=alert(1)')
