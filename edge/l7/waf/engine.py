@@ -17,7 +17,7 @@ from edge.l7.waf.matcher import TooDear, Watch
 from edge.l7.waf.operators import number
 from edge.l7.waf.redaction import uncut, without_secrets
 from edge.l7.waf.request import FRAGMENT_BYTES_MAX, NAME_BYTES_MAX, Match
-from edge.l7.waf.seclang import parse_target
+from edge.l7.waf.seclang_words import parse_target
 from edge.l7.waf.variables import Transaction
 
 # One request can make at most this many entries in a verdict; the count goes on in the score.

@@ -1,8 +1,7 @@
 """How does a SecLang file (`*.conf`) become rules?
 
-SecLang is Apache configuration: a directive and its arguments per logical line, `\\` joins lines, arguments
-may be in double quotes with `\\"` inside.  `SecRule TARGETS OPERATOR ACTIONS`; a rule with `chain` continues
-in the next SecRule.
+`SecRule TARGETS OPERATOR ACTIONS`; a rule with `chain` continues in the next SecRule.  The file is cut into
+directives by `edge.l7.waf.seclang_lines`, targets and operators are read by `edge.l7.waf.seclang_words`.
 
 Nothing is ignored silently.  A directive this engine does not have is an error with file and line; one that
 merely configures ModSecurity itself is noted; a rule that needs something the edge refuses on purpose
@@ -11,7 +10,7 @@ merely configures ModSecurity itself is noted; a rule that needs something the e
 `Include` and the files that operators name are read by the caller: `read` maps a name, as written, to its
 bytes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edge.l7.waf.actions import ActionError, Actions, parse_actions
@@ -30,10 +29,11 @@ from edge.l7.waf.form import (
     Statement,
     Target,
 )
-from edge.l7.waf.macro import parse_macro
 from edge.l7.waf.operators import OPERATOR_NAMES, REFUSED_OPERATORS, check_operator
 from edge.l7.waf.problem import Problems
 from edge.l7.waf.regex import PatternError, compile_pattern
+from edge.l7.waf.seclang_lines import Directive, directives
+from edge.l7.waf.seclang_words import parse_operator, parse_target, split_targets
 from edge.l7.waf.transform import TRANSFORMS
 from edge.l7.waf.variables import COLLECTIONS, REFUSED_COLLECTIONS
 
@@ -86,68 +86,6 @@ _ENGINE_SETTINGS = frozenset(
         "SecHttpBlKey",
     ]
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Directive:
-    """One logical line: the directive's name and its arguments, unquoted."""
-
-    name: str
-    arguments: tuple[bytes, ...]
-    place: Place
-
-
-def directives(text: bytes, file: str, problems: Problems) -> Iterator[Directive]:
-    """Cut a file into directives.  Works on bytes: patterns are bytes and the file's encoding is nobody's
-    business."""
-    pending: list[bytes] = []
-    first = 0
-    for number, line in enumerate(text.split(b"\n"), 1):
-        line = line.rstrip(b"\r")
-        bare = line.lstrip()
-        if not pending and (not bare or bare.startswith(b"#")):
-            continue
-        if pending and bare.startswith(b"#"):
-            continue  # a comment between continued lines, which CRS plug-ins use
-        if not pending:
-            first = number
-        if line.endswith(b"\\"):
-            pending.append(bare[:-1])
-            continue
-        pending.append(bare)
-        words = _words(b"".join(pending))
-        pending = []
-        if words is None:
-            problems.error(Place(file, first), "a double quote is not closed")
-        elif words:
-            yield Directive(words[0].decode("latin-1"), tuple(words[1:]), Place(file, first))
-    if pending:
-        problems.error(Place(file, first), "the last line ends in a backslash")
-
-
-def _words(line: bytes) -> list[bytes] | None:
-    """Arguments of one line, quotes removed; None when a quote stays open."""
-    words: list[bytes] = []
-    at, end = 0, len(line)
-    while at < end:
-        if line[at] in b" \t":
-            at += 1
-            continue
-        if line[at] == 0x22:
-            close = at + 1
-            while close < end and line[close] != 0x22:
-                close += 2 if line[close] == 0x5C else 1
-            if close >= end:
-                return None
-            words.append(line[at + 1 : close].replace(b'\\"', b'"'))
-            at = close + 1
-            continue
-        stop = at
-        while stop < end and line[stop] not in b" \t":
-            stop += 1
-        words.append(line[at:stop])
-        at = stop
-    return words
 
 
 @dataclass(slots=True)
@@ -374,58 +312,6 @@ _ARGUMENTS = {
     "includeoptional": (1, 1),
     "seccomponentsignature": (1, 1),
 }
-
-
-def split_targets(text: bytes) -> list[bytes]:
-    """Split at `|` or `,`, but not inside a `/regular expression/`."""
-    parts: list[bytes] = []
-    start, at, end, in_pattern = 0, 0, len(text), False
-    while at < end:
-        byte = text[at]
-        if in_pattern:
-            if byte == 0x5C:
-                at += 1
-            elif byte == 0x2F and (at + 1 == end or text[at + 1] in b"|,'"):
-                in_pattern = False
-        elif (
-            byte == 0x2F
-            and text[at - 1 : at] in {b":", b"'"}
-            and not text[start:at].lstrip(b"!&").upper().startswith(b"XML")
-        ):
-            in_pattern = True
-        elif byte in b"|,":
-            parts.append(text[start:at])
-            start = at + 1
-        at += 1
-    parts.append(text[start:])
-    return [part.strip() for part in parts if part.strip()]
-
-
-def parse_target(text: bytes) -> Target:
-    """Read one target: `ARGS`, `!ARGS:token`, `&ARGS`, `TX:/pattern/`, `XML:/*`."""
-    exclude = text.startswith(b"!")
-    count = text.startswith(b"&")
-    name, colon, key = text.lstrip(b"!&").partition(b":")
-    collection = name.decode("latin-1").upper()
-    if not colon:
-        return Target(collection, count=count, exclude=exclude)
-    key = key.strip(b"'") if key.startswith(b"'") else key
-    if collection != "XML" and len(key) > 1 and key.startswith(b"/") and key.endswith(b"/"):
-        return Target(collection, pattern=key[1:-1], count=count, exclude=exclude)
-    return Target(collection, key=key.lower(), count=count, exclude=exclude)
-
-
-def parse_operator(text: bytes) -> Operator:
-    """Read `@op argument`, `!@op argument`, or a bare pattern, which means `@rx`."""
-    negated = text.startswith(b"!")
-    body = text[1:].lstrip() if negated else text
-    if not body.startswith(b"@"):
-        return Operator("rx", parse_macro(body), negated)
-    name, _, argument = body[1:].partition(b" ")
-    kind = name.decode("latin-1").lower()
-    # A pattern keeps its blanks: "a " is not "a".
-    argument = argument if kind == "rx" else argument.strip()
-    return Operator(kind, parse_macro(argument), negated)
 
 
 def _ids(text: bytes) -> Selector:

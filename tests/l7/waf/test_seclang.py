@@ -6,7 +6,6 @@ from edge.l7.waf.actions import ActionError, parse_actions
 from edge.l7.waf.form import Link, Macro, Marker, Operator, Target
 from edge.l7.waf.macro import parse_macro
 from edge.l7.waf.problem import RuleError
-from edge.l7.waf.seclang import parse_operator, parse_target, split_targets
 from tests.l7.waf.samples import seclang
 
 
@@ -99,18 +98,6 @@ def test_removals_and_updates_change_the_rules_before_them() -> None:
     assert [rule.id for rule in rules] == [1, 3]
     assert rules[0].links[0].targets[-1] == Target("ARGS", key=b"q", exclude=True)
     assert (rules[1].action, rules[1].status) == ("deny", 404)
-
-
-def test_a_bar_inside_a_selector_pattern_is_no_separator() -> None:
-    """`ARGS:/a|b/|TX:x` are two targets."""
-    assert split_targets(b"ARGS:/a|b/|TX:x|XML:/*") == [b"ARGS:/a|b/", b"TX:x", b"XML:/*"]
-    assert parse_target(b"ARGS:/a|b/") == Target("ARGS", pattern=b"a|b")
-
-
-def test_a_bare_pattern_means_rx_and_keeps_its_blanks() -> None:
-    """`"a "` is not `"a"`."""
-    assert parse_operator(b"!@rx a ") == Operator("rx", Macro((), b"a "), negated=True)
-    assert parse_operator(b"a b") == Operator("rx", Macro((), b"a b"))
 
 
 def test_macros_keep_what_is_no_hole() -> None:
