@@ -32,6 +32,14 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
     beside.replace(path)
 
 
+def is_in_place(path: Path, descriptor: int) -> bool:
+    """Whether the open file is still the one at `path`, which people move and delete."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except OSError:
+        return False
+
+
 def read_revision(run_dir: Path, not_before_unix: float) -> tuple[str, bytes] | None:
     """The last distributed configuration, unless it is from an earlier life of the edge."""
     try:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from edge.common.run_files import private_directory
+from edge.common.run_files import is_in_place, private_directory
 from edge.l7.access_line import AccessLines
 from edge.l7.record import Record
 
@@ -31,6 +31,7 @@ class AccessLog:
         self._descriptor = -1
         self._bytes = 0
         self.lost = 0
+        self._looked_s = -1  # the second in which we last looked whether the file is still there
         if mode == "stdout":
             self._descriptor = 1
         elif mode == "file":
@@ -50,6 +51,12 @@ class AccessLog:
                 second, text = whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
             lines.append(line(record, text, int((record.unix_s - whole) * 1e6)))
         data = b"".join(lines)
+        if self._mode == "file" and second != self._looked_s:
+            # Once a second at most: logrotate moves a file away, and people delete them.
+            self._looked_s = second
+            if self._descriptor >= 0 and not is_in_place(self._path, self._descriptor):
+                self.close()
+                self._open()
         try:
             self._bytes += os.write(self._descriptor, data)
         except OSError:

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from edge.common.run_files import private_directory
+from edge.common.run_files import is_in_place, private_directory
 
 # About 8,000 requests of two matches each: enough to explain what happened today.
 FILE_BYTES_MAX = 16 * 1024 * 1024
@@ -35,7 +35,7 @@ class AuditLog:
             return
         data = b"".join([orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records])
         try:
-            if self._descriptor >= 0 and not self._is_in_place():
+            if self._descriptor >= 0 and not is_in_place(self._path, self._descriptor):
                 self.close()
             if self._descriptor < 0:
                 self._open()
@@ -51,13 +51,6 @@ class AuditLog:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-
-    def _is_in_place(self) -> bool:
-        # Asked once for each write, and there are four a second at most.
-        try:
-            return os.path.samestat(os.stat(self._path), os.fstat(self._descriptor))
-        except FileNotFoundError:
-            return False
 
     def _open(self) -> None:
         private_directory(self._path.parent)

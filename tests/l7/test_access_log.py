@@ -1,5 +1,6 @@
 """Where the lines go."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -56,3 +57,17 @@ def test_off_is_off(tmp_path: Path) -> None:
     AccessLog(tmp_path, "l7-1", "mumbai", "off").write([record()])
 
     assert not (tmp_path / "logs").exists()
+
+
+@pytest.mark.parametrize("away", [Path.unlink, lambda path: path.rename(path.with_suffix(".old"))])
+def test_a_log_that_was_taken_away_is_begun_anew(tmp_path: Path, away: Callable[[Path], object]) -> None:
+    """Within a second, or everything goes into a file that has no name any more."""
+    log = AccessLog(tmp_path, "l7-1", "mumbai", "file")
+    path = tmp_path / "logs" / "access-l7-1.jsonl"
+    log.write([record()])
+    away(path)
+
+    log.write([record(unix_s=record().unix_s + 1)])
+    log.close()
+
+    assert len(_lines(path)) == 1
