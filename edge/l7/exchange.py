@@ -165,8 +165,10 @@ async def _reply_head(
         if reply.status >= 200 or reply.status == 101:
             attempt.status = reply.status
             return reply, data
-        if reply.status != 100 and version == b"1.1":
-            # RFC 9110 section 15.2: pass on what we did not ask for ourselves, such as 103 Early Hints.
+        is_read = phone.worker.stages.waf.reads_answer(request)
+        if reply.status != 100 and version == b"1.1" and not is_read:
+            # RFC 9110 section 15.2: pass on what we did not ask for ourselves, such as 103 Early Hints.  But
+            # where the firewall reads answers, nothing gets past it.
             await phone.transport.send(answers.status_line(reply.status) + reply.forward + b"\r\n")
             phone.wait_for_service(time.monotonic() + channel.way.config.try_timeout_s)
     raise Failure("UPE", "the service sends informational answers only", sent=True)

@@ -210,3 +210,48 @@ async def test_a_leak_is_not_stored(tmp_path: Path) -> None:
 
     assert statuses == [403] * 3
     assert stored == 0
+
+
+async def test_a_leak_cannot_be_asked_for_in_pieces(tmp_path: Path, reading: Change) -> None:
+    """No half of it would be one.  A service may always answer with the whole."""
+    service = answering(LEAK)
+
+    async with running(tmp_path, service, reading) as edge:
+        phone = await edge.phone()
+        reply = await phone.get("/", "Range: bytes=0-10", 'If-Range: "a"')
+
+    assert reply.status == 403
+    assert all(b"range" not in head.lower() for head in service.heads)
+
+
+async def test_nothing_gets_past_before_the_answer(tmp_path: Path, reading: Change) -> None:
+    """An informational answer has header lines too."""
+    early = b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n"
+
+    async with running(tmp_path, Script(lambda head, body: early + hello(b"fine")), reading) as edge:
+        reply = await (await edge.phone()).get()
+
+    assert (reply.status, reply.body) == (200, b"fine")
+
+
+async def test_a_stream_of_events_is_not_held(tmp_path: Path, reading: Change) -> None:
+    """It may never end; its head is read."""
+    over = trio.Event()
+
+    async def service(stream: trio.SocketStream) -> None:
+        asked = await stream.receive_some(5000)
+        if asked.startswith(b"GET /healthz "):
+            await stream.send_all(hello(b"ok", b"connection: close"))
+            return
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+        await stream.send_all(head + b"9\r\ndata: 1\n\n\r\n")
+        await over.wait()
+
+    async with running(tmp_path, service, reading) as edge:
+        phone = await edge.phone()
+        await phone.send(b"GET / HTTP/1.1\r\nHost: i.edge.test\r\n\r\n")
+        while b"data: 1" not in phone.buffer:
+            await phone._more()
+        over.set()
+
+    assert phone.buffer.startswith(b"HTTP/1.1 200 ")

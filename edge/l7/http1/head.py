@@ -111,6 +111,9 @@ def judge(head: bytes, limits: HeadLimits) -> Head:
     length = rules.body_length(_as_sent(names, lines), version)
     fields = _ask_h11(head, limits)
     host_value, host = _host(names, fields, authority, version)
+    if authority is not None:
+        # RFC 9112 section 3.2.2: a proxy replaces Host.  Route, firewall and service then speak of one host.
+        fields = tuple((name, authority if name == b"host" else value) for name, value in fields)
     options = rules.tokens(fields, b"connection")
     expect_continue = _expects_continue(fields, version) and length != 0
     block = Block(

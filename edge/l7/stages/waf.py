@@ -38,9 +38,9 @@ from edge.l7.waf.request import PASS, Headers, WafRequest, WafResponse, WafVerdi
 
 _TRACE: Final = frozenset((b"traceparent", b"x-request-id"))
 _TRACE_VALUE: Final = re.compile(rb"[0-9a-f-]{1,64}")
-# Answers whose bodies are text, with whatever parameters.
+# Answers whose bodies are text, with whatever parameters.  A stream of events has no end to wait for.
 _TEXT: Final = re.compile(
-    rb"\s*(?:text/|application/(?:[\w.+-]+\+)?(?:json|xml|javascript|ecmascript)\s*(?:;|$)|application/x-)"
+    rb"\s*(?:text/(?!event-stream)|application/(?:[\w.+-]+\+)?(?:json|xml|javascript|ecmascript)\s*(?:;|$)|application/x-)"
 )
 # Records between two rounds of the walker, a quarter of a second.  An attack of more than 2,000 requests a
 # second is understood from these as well; the rest is counted.

@@ -11,9 +11,10 @@ from collections.abc import Callable
 
 from edge.l7.waf.compiled import excludes
 from edge.l7.waf.engine import Run
-from edge.l7.waf.form import Exclusion
+from edge.l7.waf.form import Exclusion, Link
 from edge.l7.waf.matcher import TooDear, Watch
 from edge.l7.waf.native import DETECTION_SCORE, SCORE
+from edge.l7.waf.normal_forms import normalize_path
 from edge.l7.waf.operators import number
 from edge.l7.waf.patience import Patience
 from edge.l7.waf.program import FastProgram, NaiveProgram
@@ -80,12 +81,7 @@ class Inspector:
         )
         self._memo = None if naive else Remembered(MEMO_BYTES_MAX, _memo_bytes)
         # Does a rule ask for the address?  Else the same request of another phone gets the same verdict.
-        self.asks_who = any(
-            target.collection == "REMOTE_ADDR"
-            for rule in ruleset.rules
-            for link in rule.links
-            for target in link.targets
-        )
+        self.asks_who = any(_asks_who(link) for rule in ruleset.rules for link in rule.links)
 
     @property
     def memo_entries(self) -> int:
@@ -294,20 +290,33 @@ def _memo_bytes(key: _Key, verdict: WafVerdict) -> int:
 
 
 def applies(exclusion: Exclusion, transaction: Transaction, now: float) -> bool:
-    """Whether an exclusion holds for this request at this time.  The path compared is REQUEST_FILENAME,
-    decoded."""
+    """Whether an exclusion holds for this request at this time.
+
+    The path compared is REQUEST_FILENAME, decoded and without its dot segments: `/editor/../login` is a
+    request for `/login`, which is where the edge sends it.
+    """
     if exclusion.expires_unix_s and now >= exclusion.expires_unix_s:
         return False
     if exclusion.methods and transaction.request.method not in exclusion.methods:
         return False
-    if exclusion.path and transaction.filename() != exclusion.path.encode():
+    path = normalize_path(transaction.filename())
+    if exclusion.path and path != normalize_path(exclusion.path.encode()):
         return False
-    if exclusion.path_prefix and not transaction.filename().startswith(exclusion.path_prefix.encode()):
+    if exclusion.path_prefix and not path.startswith(normalize_path(exclusion.path_prefix.encode())):
         return False
     if exclusion.host:
         hosts = transaction.header(b"host")
         return bool(hosts) and hosts[0].partition(b":")[0].lower() == exclusion.host.encode()
     return True
+
+
+def _asks_who(link: Link) -> bool:
+    macros = [part for setvar in link.setvars for part in (setvar.name, setvar.value)]
+    if link.operator is not None:
+        macros.append(link.operator.argument)
+    return any(target.collection == "REMOTE_ADDR" for target in link.targets) or any(
+        collection == "REMOTE_ADDR" for macro in macros for _, collection, _ in macro.holes
+    )
 
 
 def _families(matches: tuple[Match, ...]) -> tuple[tuple[str, int], ...]:

@@ -32,6 +32,8 @@ def test_absolute_form_overrides_host() -> None:
         "other.test",
         b"other.test:1",
     )
+    # What the firewall and the cache see is the host that the service gets.
+    assert [value for name, value in head.block.fields if name == b"host"] == [b"other.test:1"]
 
 
 def test_a_websocket_offer_is_seen_and_a_lone_upgrade_is_not() -> None:

@@ -297,3 +297,40 @@ def test_both_ways_of_searching_come_to_one_verdict(slow: bool) -> None:
 
     expected = embedded_inspector().inspect_body(post(body), body, 0.0)
     assert [match.id for match in verdict.matches] == [match.id for match in expected.matches]
+
+
+@pytest.mark.parametrize(
+    ("target", "applies"),
+    [
+        (b"/editor?q=evil", True),
+        (b"/editor/a/../b?q=evil", True),
+        (b"//editor/./b?q=evil", True),
+        (b"/editor/../login?q=evil", False),
+        (b"/editor/%2e%2e/login?q=evil", False),
+        (b"/x/../editor?q=evil", True),
+    ],
+)
+def test_an_exclusion_holds_for_the_path_that_the_service_gets(target: bytes, applies: bool) -> None:
+    """The edge takes dot segments out before it sends a request on: `/editor/../login` is a login."""
+    text = '[[exclude]]\nrules = ["7"]\nwhen = {path_prefix = "/editor"}\nreason = "r"\n'
+
+    verdict = Inspector(native(EVIL + text)).inspect_head(get(target), 0.0)
+
+    assert verdict.action == ("pass" if applies else "block")
+
+
+@pytest.mark.parametrize("naive", [False, True])
+def test_a_rule_that_names_the_address_in_its_operator_asks_who(naive: bool) -> None:
+    """The same head of another phone is another question."""
+    rule = 'SecRule REQUEST_HEADERS:x-me "!@streq %{REMOTE_ADDR}" "id:1,phase:1,deny,msg:\'m\'"\n'
+    inspector = Inspector(seclang(rule), naive=naive)
+    assert inspector.asks_who
+    headers = ((b"host", b"a"), (b"x-me", b"192.0.2.1"))
+
+    actions = [
+        inspector.inspect_head(WafRequest(client, "GET", b"/%d" % n, "HTTP/1.1", headers), 0.0).action
+        for n in range(3)
+        for client in ("192.0.2.1", "192.0.2.2", "192.0.2.2")
+    ]
+
+    assert actions == ["pass", "block", "block"] * 3
