@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from edge.common.metrics import HTTP_BUCKETS_S, Histogram, Number, Registry
 from edge.l7.record import Flow, Record
+from edge.l7.waf.inspector import Tally
 
 _S_PER_NS = 1e-9
 
@@ -26,6 +27,7 @@ class Seen(NamedTuple):
     inflight: Mapping[str, int]  # by cluster
     blocked: Mapping[str, int]  # by WAF rule
     detected: Mapping[str, int]  # by WAF rule: would have been blocked
+    inspections: Tally  # by the WAF
     limited: Mapping[str, int]  # by limit
 
 
@@ -84,6 +86,14 @@ class Counts:
         self._detected = registry.counter(
             "edge_waf_detected_total", "Requests that a route in mode detect would have blocked", ("rule",)
         )
+        self._inspections = registry.counter(
+            "edge_waf_inspections_total",
+            "Inspections by where the verdict came from; given-up: the loop tried in vain",
+            ("way",),
+        )
+        self._thread_s = registry.counter(
+            "edge_waf_thread_seconds_total", "Time that inspections in the other thread took"
+        ).child()
         self._limited = registry.counter("edge_ratelimited_total", "Requests refused by a limit", ("policy",))
         self._children: dict[tuple[str, int, str], tuple[Number, Histogram]] = {}
         self._by_method: dict[str, Histogram] = {}
@@ -150,6 +160,12 @@ class Counts:
             self._blocked.child(rule).value = count
         for rule, count in seen.detected.items():
             self._detected.child(rule).value = count
+        tally = seen.inspections
+        self._inspections.child("memory").value = tally.remembered
+        self._inspections.child("loop").value = tally.on_loop
+        self._inspections.child("given-up").value = tally.given_up
+        self._inspections.child("thread").value = tally.apart
+        self._thread_s.value = tally.apart_s
         for policy, count in seen.limited.items():
             self._limited.child(policy).value = count
 

@@ -286,6 +286,7 @@ class Worker:
                 inflight={name: target.cluster.active for name, target in self.forwarder.targets.items()},
                 blocked=self.stages.waf.blocked,
                 detected=self.stages.waf.detected,
+                inspections=self.stages.waf.inspector.tally,
                 limited=self.stages.ratelimit.refused,
             )
         )

@@ -4,6 +4,7 @@ from typing import Any
 
 from edge.common.metrics import Registry
 from edge.l7.counts import Counts, Seen
+from edge.l7.waf.inspector import Tally
 from tests.kit.l7_records import attempt, flow, record
 
 
@@ -58,10 +59,27 @@ def test_what_others_count_is_taken_over() -> None:
     registry = Registry()
 
     Counts(registry).observe(
-        Seen(5, 4, 3, 2, 1, 6, 10, {"feed": 7}, {"942100": 8}, {"941100": 2}, {"source": 9})
+        Seen(
+            5,
+            4,
+            3,
+            2,
+            1,
+            6,
+            10,
+            {"feed": 7},
+            {"942100": 8},
+            {"941100": 2},
+            Tally(4, 3, 2, 1, 0.5),
+            {"source": 9},
+        )
     )
 
     assert _values(registry, "edge_upstream_inflight") == {("feed",): 7}
     assert _values(registry, "edge_waf_blocked_total") == {("942100",): 8}
     assert _values(registry, "edge_waf_detected_total") == {("941100",): 2}
+    assert _values(registry, "edge_waf_inspections_total") == {
+        ("memory",): 4, ("loop",): 3, ("given-up",): 2, ("thread",): 1,
+    }  # fmt: skip
+    assert _values(registry, "edge_waf_thread_seconds_total") == {(): 0.5}
     assert _values(registry, "edge_upstream_retries_total") == {("retry",): 2, ("stale",): 1}

@@ -92,6 +92,7 @@ class Waf:
         self.blocked, self.detected = former.blocked, former.detected
         self.found, self.found_lost = former.found, former.found_lost
         self.bans = former.bans
+        self.inspector.tally = former.inspector.tally
         mine, its = self._config, former._config
         if (mine.ban_after, mine.ban_s) == (its.ban_after, its.ban_s):
             self._offenders = former._offenders

@@ -8,6 +8,7 @@ nothing of the old one's memory can be wrong then."""
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from edge.l7.waf.compiled import excludes
 from edge.l7.waf.engine import Run
@@ -47,6 +48,20 @@ BODY_TOO_LARGE = 100_002
 OVER_BUDGET = 100_003
 
 
+@dataclass(slots=True)
+class Tally:
+    """How many inspections ended where, for the metrics.
+
+    `remembered`: the verdict was known; `on_loop`: found by the loop itself; `given_up`: the loop tried in
+    vain; `apart`: found by the other thread, in `apart_s` seconds altogether."""
+
+    remembered: int = 0
+    on_loop: int = 0
+    given_up: int = 0
+    apart: int = 0
+    apart_s: float = 0.0
+
+
 class Inspector:
     """Gives verdicts on requests, one at a time.
 
@@ -65,8 +80,7 @@ class Inspector:
     ) -> None:
         self.ruleset = ruleset
         self.counts: Counter[int] = Counter()  # matches per rule, for the metrics
-        self.memo_hits = 0
-        self.memo_misses = 0
+        self.tally = Tally()
         self._clock = clock
         self._cpu = cpu
         self._patience = Patience(clock()) if clock is not None else None
@@ -118,10 +132,9 @@ class Inspector:
         )
         known = memo.get(key)
         if known is not None:
-            self.memo_hits += 1
+            self.tally.remembered += 1
             memo.move_to_end(key)
             return known
-        self.memo_misses += 1
         verdict = self._inspect(head, None, now, hurried=hurried)
         if not verdict.over_budget and self._came_before(hash(key)):
             memo.remember(key, verdict)
@@ -152,9 +165,14 @@ class Inspector:
         waits for it wherever a new state is made."""
         if body is not None and len(body) > self._settings.body_bytes_max:
             return self._too_large()
+        began = self._clock() if self._clock is not None else 0.0
         run = self._begin(head, body, now)
         run.hostile = True
-        return self._walk(run)
+        verdict = self._walk(run)
+        self.tally.apart += 1
+        if self._clock is not None:
+            self.tally.apart_s += self._clock() - began
+        return verdict
 
     def inspect_answer(self, head: WafRequest, answer: WafResponse, now: float) -> WafVerdict:
         """The verdict on an answer (phases 3 and 4), for rule sets that look for leaks.
@@ -172,16 +190,20 @@ class Inspector:
 
     def _inspect(self, head: WafRequest, body: bytes | None, now: float, *, hurried: bool) -> WafVerdict:
         if not hurried or self._clock is None or self._patience is None:
+            self.tally.on_loop += 1
             return self._walk(self._begin(head, body, now))
         began = self._clock()
         limit_s = self._patience.limit_s(head, body, began)
         if not limit_s:
             raise TooDear
         try:
-            return self._walk(self._begin(head, body, now, self._watch_of_the_loop(began, limit_s)))
+            verdict = self._walk(self._begin(head, body, now, self._watch_of_the_loop(began, limit_s)))
         except TooDear:
             self._patience.lost(began, self._clock())
+            self.tally.given_up += 1
             raise
+        self.tally.on_loop += 1
+        return verdict
 
     def _walk(self, run: Run) -> WafVerdict:
         transaction, program = run.transaction, self._program

@@ -12,7 +12,7 @@ from edge.l7.stages.route_table import make_route
 from edge.l7.stages.waf import BUSY, FOUND_MAX, DearHead, Waf
 from edge.l7.verdict import Answer, Wait
 from edge.l7.waf.body_type import SNIFF_BYTES
-from edge.l7.waf.inspector import Inspector
+from edge.l7.waf.inspector import Inspector, Tally
 from edge.l7.waf.matcher import TooDear
 from edge.l7.waf.request import PASS, Match, WafRequest, WafVerdict
 
@@ -33,6 +33,7 @@ class Finds:
 
     def __init__(self) -> None:
         self.shown: list[tuple[WafRequest, bytes]] = []
+        self.tally = Tally()
         self.verdict: WafVerdict | None = None  # said instead, whatever is shown
 
     def inspect_head(self, head: WafRequest, now: float, *, hurried: bool = False) -> WafVerdict:
@@ -285,6 +286,7 @@ def test_a_new_firewall_goes_on_where_the_old_one_stopped() -> None:
     former(under_way, 0.0, 0.0)
 
     assert waf.blocked == {"941100": 5}, "counters never go backwards"
+    assert waf.inspector.tally is former.inspector.tally
     assert len(waf.take_found()) == 5, "also what the old one finds in what is still under way"
     assert waf.bans == [("203.0.113.9", 60.0)]
 

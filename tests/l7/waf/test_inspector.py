@@ -41,7 +41,7 @@ def test_a_head_that_came_twice_is_judged_no_more() -> None:
     assert bytes_after_one == 0
     assert first == second
     assert third is second
-    assert (inspector.memo_hits, inspector.memo_misses) == (1, 2)
+    assert (inspector.tally.remembered, inspector.tally.on_loop) == (1, 2)
 
 
 def test_heads_that_come_once_are_bounded_too() -> None:
@@ -232,6 +232,8 @@ def test_in_a_hurry_what_is_dear_is_given_up_and_not_remembered() -> None:
 
     assert inspector.memo_entries == 0
     assert inspector.inspect_apart(head, None, 0.0).matches[0].id == 7
+    assert (inspector.tally.given_up, inspector.tally.apart) == (1, 1)
+    assert inspector.tally.apart_s > 0.0
 
 
 def test_another_thread_leaves_the_sets_to_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
