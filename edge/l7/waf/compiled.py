@@ -9,8 +9,8 @@ from itertools import pairwise
 
 from edge.l7.waf.bodies import Items
 from edge.l7.waf.form import Link, Rule, Selector, Target
-from edge.l7.waf.operators import Hit, Test, compile_operator, takes_long_to_compile
-from edge.l7.waf.regex import compile_pattern
+from edge.l7.waf.operators import Hit, Test, compile_operator, pattern_test, takes_long_to_compile
+from edge.l7.waf.regex import Pattern, compile_pattern
 from edge.l7.waf.request import WafRequest
 from edge.l7.waf.ruleset import selects
 from edge.l7.waf.transform import pipeline_of
@@ -122,6 +122,10 @@ class CompiledLink:
                 hit = test(value, transaction)
                 if (hit is None) is negated:
                     yield source.collection, key, value, hit or (-1, (value,))
+
+    def borrow(self, pattern: Pattern) -> None:
+        """Ask `pattern` from now on: it finds the same in the same place, and is compiled in any case."""
+        self.test = pattern_test(pattern)
 
     def stands_alone(self) -> bool:
         """Whether what it matches depends on the request and on no link before it."""

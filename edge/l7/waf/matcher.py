@@ -10,7 +10,7 @@ and dear.  So a set is given a text in growing prefixes (what it has been throug
 at no cost), and each step is timed.  When one is slow, `TooDear` is raised, and whoever asked starts again
 with filters.  The price of finding out is one step."""
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from functools import partial
 from typing import Final
 
@@ -20,7 +20,6 @@ from edge.l7.waf.regex import (
     PATTERN_MEMORY_BYTES,
     SET_MEMORY_BYTES,
     Pattern,
-    compile_pattern,
     fitting,
     options,
 )
@@ -155,43 +154,66 @@ class Matcher:
 class Filter:
     """The same answer for hostile and for long texts: literal pieces first, then single patterns.
 
-    It keeps each pattern by itself as well (`pattern`), so nobody has to compile one twice: of the Core Rule
-    Set's they take 80 kB each, and up to 9 ms during which nothing else in the process runs."""
+    One for all patterns of a rule set.  It keeps each by itself as well (`pattern`), so that nobody has to
+    compile one twice: of the Core Rule Set's they take 80 kB each, and up to 9 ms during which nothing else
+    in the process runs."""
 
-    def __init__(self, patterns: Sequence[bytes]) -> None:
-        self._filter = re2.Filter()
+    def __init__(self, patterns: Iterable[bytes] = ()) -> None:
+        self._filter: re2.Filter | None = None
+        self._numbers: dict[bytes, int] = {}
+        self._patterns: list[Pattern] = []
         self._filtered: list[int] = []
-        self._patterns: dict[int, Pattern] = {}
         # The filter's own automaton reads UTF-8 and refuses pieces that are none; those few patterns run
         # alone.
         self._alone: list[int] = []
-        for index, pattern in enumerate(patterns):
-            if _is_foreign(pattern):
-                self._alone.append(index)
-                self._patterns[index] = compile_pattern(pattern)
-                continue
-            fitting(PATTERN_MEMORY_BYTES, partial(self._add, pattern))
-            self._filtered.append(index)
-        if self._filtered:
-            self._filter.Compile()
-            for number, index in enumerate(self._filtered):
-                self._patterns[index] = Pattern(patterns[index], self._filter.re(number))
+        for pattern in patterns:
+            self.add(pattern)
 
-    def _add(self, pattern: bytes, chosen: re2.Options) -> None:
-        chosen.never_capture = True  # whether and where is all that is asked
-        self._filter.Add(pattern, chosen)
+    def add(self, pattern: bytes) -> int:
+        """Look for one more, from before the first text on; its number."""
+        number = self._numbers.setdefault(pattern, len(self._patterns))
+        if number == len(self._patterns):
+            assert self._filter is None, "compiled already"
+            self._patterns.append(Pattern(pattern, self.prepare))
+        return number
+
+    def prepare(self) -> re2.Filter:
+        """Compile all of it now rather than for the first text."""
+        if self._filter is not None:
+            return self._filter
+        made = re2.Filter()
+        alone, filtered = [], []
+        for number, pattern in enumerate(self._patterns):
+            if _is_foreign(pattern.source):
+                pattern.settle()
+                alone.append(number)
+            else:
+                fitting(PATTERN_MEMORY_BYTES, partial(_add_to, made, pattern.source))
+                filtered.append(number)
+        if filtered:
+            made.Compile()
+        for place, number in enumerate(filtered):
+            self._patterns[number].settle(made.re(place))
+        self._alone, self._filtered, self._filter = alone, filtered, made
+        return made
 
     def match(self, text: bytes, among: Set[int]) -> list[int]:
-        """Indices of the patterns that occur in `text`, of those in `among`."""
+        """Numbers of the patterns that occur in `text`, of those in `among`."""
+        literal = self._filter or self.prepare()
         possible = self._alone
         if self._filtered:
-            possible = possible + [self._filtered[number] for number in self._filter.Match(text, True) or ()]
+            possible = possible + [self._filtered[place] for place in literal.Match(text, True) or ()]
         patterns = self._patterns
-        return [index for index in possible if index in among and patterns[index].found(text)]
+        return [number for number in possible if number in among and patterns[number].found(text)]
 
-    def pattern(self, index: int) -> Pattern:
-        """The pattern of this index, compiled."""
-        return self._patterns[index]
+    def pattern(self, number: int) -> Pattern:
+        """The pattern of this number, for whoever asks whether and where, and for no groups."""
+        return self._patterns[number]
+
+
+def _add_to(made: re2.Filter, pattern: bytes, chosen: re2.Options) -> None:
+    chosen.never_capture = True
+    made.Add(pattern, chosen)
 
 
 def _set_of(patterns: Sequence[bytes], chosen: re2.Options) -> re2.Set:

@@ -101,7 +101,7 @@ def compile_operator(operator: Operator) -> Test:
 def check_operator(operator: Operator) -> None:
     """Raise `PatternError` or ValueError on a bad argument.  Patterns are compiled for that and thrown away:
     of those in use few are ever asked."""
-    source = _pattern_of(operator)
+    source = pattern_of(operator)
     if source is not None:
         compile_pattern(source)
     else:
@@ -110,10 +110,11 @@ def check_operator(operator: Operator) -> None:
 
 def takes_long_to_compile(operator: Operator) -> bool:
     """Whether the pattern behind it should not wait for the first phone to be compiled."""
-    return len(_pattern_of(operator) or b"") > LATE_PATTERN_BYTES_MAX
+    return len(pattern_of(operator) or b"") > LATE_PATTERN_BYTES_MAX
 
 
-def _pattern_of(operator: Operator) -> bytes | None:
+def pattern_of(operator: Operator) -> bytes | None:
+    """The pattern behind it, where there is one and it is known at load."""
     constant = operator.argument.constant
     if operator.name == "rx":
         return constant
@@ -123,7 +124,7 @@ def _pattern_of(operator: Operator) -> bytes | None:
 
 
 def _rx(operator: Operator) -> Test:
-    source = _pattern_of(operator)
+    source = pattern_of(operator)
     return _rx_macro(operator) if source is None else pattern_test(Pattern(source))
 
 
@@ -216,7 +217,7 @@ def _compare(test: Callable[[int, int], bool]) -> Callable[[Operator], Test]:
 
 
 def _byte_range(operator: Operator) -> Test:
-    refused = _pattern_of(operator)
+    refused = pattern_of(operator)
     return pattern_test(Pattern(refused)) if refused is not None else lambda value, transaction: None
 
 

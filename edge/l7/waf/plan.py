@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from edge.l7.waf.compiled import Step
 from edge.l7.waf.fold import Folded
 from edge.l7.waf.form import Link, Phase, Target
+from edge.l7.waf.matcher import Filter
 from edge.l7.waf.prefilter import Screen, Spot
 from edge.l7.waf.regex import Pattern
-from edge.l7.waf.searchable import anchored, crosses_lines, searchable
+from edge.l7.waf.searchable import anchored, crosses_lines, is_the_same, searchable
 from edge.l7.waf.variables import COLLECTIONS, Part, Transaction, xml_items
 
 _PATH = frozenset(("REQUEST_FILENAME", "REQUEST_BASENAME"))
@@ -89,7 +90,7 @@ _OF_BODY: dict[str, _Values] = {
 class Pool:
     """A class of values and who looks at it."""
 
-    screen: Screen = field(default_factory=Screen)
+    screen: Screen
     collections: set[str] = field(default_factory=set)
     of_head: tuple[_Values, ...] = ()
     of_body: tuple[_Values, ...] = ()
@@ -122,7 +123,8 @@ class Plan:
 
     def __init__(self, folded: Mapping[Phase, Folded]) -> None:
         self._pools: dict[str, Pool] = {}
-        self.lines = Screen()
+        self._everything = Filter()
+        self.lines = Screen(self._everything)
         self.names_of: dict[Spot, tuple[Target, ...]] = {}  # rules in `lines` -> their header targets
         self.phases = {phase: PhasePlan(one) for phase, one in folded.items()}
         for phase, planned in self.phases.items():
@@ -162,6 +164,8 @@ class Plan:
             return
         for source in step.links[0].sources:
             source.searched = source.collection in _CONTENT | _RAW
+        if is_the_same(pattern, first):
+            step.links[0].borrow(self._everything.pattern(self._everything.add(pattern.source)))
         spot = (phase, position)
         headers = tuple(target for target in targets if target.collection in _HEADER)
         if headers:
@@ -181,7 +185,7 @@ class Plan:
             self._into("raw", raw, spot, step, pattern)
 
     def _into(self, name: str, collections: set[str], spot: Spot, step: Step, pattern: Pattern) -> None:
-        pool = self._pools.setdefault(name, Pool())
+        pool = self._pools.setdefault(name, Pool(Screen(self._everything)))
         pool.collections |= collections
         pool.screen.add(spot, step, pattern)
 

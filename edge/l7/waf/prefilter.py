@@ -42,28 +42,29 @@ WINDOW_BYTES: Final = 512
 
 
 class Group:
-    """Patterns that share their texts and a matcher."""
+    """Patterns that share their texts and a matcher; the filter they share with other groups."""
 
-    def __init__(self, separator: bytes = SEPARATOR, *, calm: bool = False) -> None:
+    def __init__(
+        self, separator: bytes = SEPARATOR, everything: Filter | None = None, *, calm: bool = False
+    ) -> None:
         self._patterns: list[bytes] = []
         self._spots: list[Spot] = []
+        self._numbers: list[int] = []  # in the filter; two rules may have one pattern
         self._separator = separator
         self._outcomes = Outcomes(separator, calm=calm)
         self._matcher: Matcher | None = None
-        self._filter: Filter | None = None
+        self._everything = everything or Filter()
 
     def add(self, spot: Spot, pattern: bytes, names: tuple[str, ...], *, every_stage: bool) -> None:
         """Let the rule at `spot` be found by `pattern` in what these transformations make."""
         self._outcomes.plant(len(self._patterns), names, every_stage)
         self._patterns.append(pattern)
         self._spots.append(spot)
+        self._numbers.append(self._everything.add(pattern))
 
-    def prepare(self, *, hostile: bool = True) -> None:
-        """Build the matchers now rather than for the first phone that needs them; those for hostile text only
-        if it will come here."""
+    def prepare(self) -> None:
+        """Build the matcher now rather than for the first phone that needs it."""
         self._matcher = self._matcher or Matcher(self._patterns)
-        if hostile:
-            self._everything()
 
     def search(self, values: list[bytes], watch: Watch | None = None) -> Suspects:
         """Rules that may match some of `values`, and which of them.  Raises `TooDear`."""
@@ -95,28 +96,28 @@ class Group:
         8 kB of pieces of attacks took 28 ms.
         """
         suspects: Suspects = {}
-        everything, separator = self._everything(), self._separator
+        everything, separator = self._everything, self._separator
         for text, made_for in self._outcomes.of(values).items():
             narrow = len(values) >= NARROW_MIN and text.count(separator) == len(values) - 1
-            for index in everything.match(text, frozenset().union(*made_for)):
-                known = suspects.setdefault(self._spots[index], set())
+            wanted: dict[int, list[int]] = {}
+            for index in frozenset().union(*made_for):
+                wanted.setdefault(self._numbers[index], []).append(index)
+            for number in everything.match(text, wanted.keys()):
+                found: Iterable[bytes] = values
                 if narrow:
-                    pattern = everything.pattern(index)
-                    known.update(values[number] for number in occurrences(pattern, text, separator))
-                else:
-                    known.update(values)
+                    places = occurrences(everything.pattern(number), text, separator)
+                    found = [values[place] for place in places]
+                for index in wanted[number]:
+                    suspects.setdefault(self._spots[index], set()).update(found)
         return suspects
-
-    def _everything(self) -> Filter:
-        if self._filter is None:
-            self._filter = Filter(self._patterns)
-        return self._filter
 
 
 class Screen:
     """Everything that looks at one class of values, and what of it has nothing to say to a value."""
 
-    def __init__(self) -> None:
+    def __init__(self, everything: Filter | None = None) -> None:
+        """`everything`: the filter of all screens of a rule set."""
+        self._everything = everything or Filter()
         # By whether their patterns cross lines, and by transformations that make text unlike any other:
         # such text would only mislead other rules' patterns.
         self._groups: dict[tuple[bool, tuple[str, ...]], Group] = {}
@@ -136,7 +137,7 @@ class Screen:
         kind = (crosses_lines(pattern), () if closed else names)
         separator = SEPARATOR[:1] if kind[0] else SEPARATOR
         if kind not in self._groups:
-            self._groups[kind] = Group(separator)
+            self._groups[kind] = Group(separator, self._everything)
         self._groups[kind].add(spot, pattern.source, names, every_stage=link.multi)
         if not closed:
             self._decodes = True
@@ -148,10 +149,9 @@ class Screen:
 
     def prepare(self) -> None:
         """Build all matchers."""
-        for group in self._groups.values():
+        self._everything.prepare()
+        for group in (*self._groups.values(), *self._calm.values()):
             group.prepare()
-        for group in self._calm.values():
-            group.prepare(hostile=False)
 
     def minds(self, *, ordinary: bool) -> bool:
         """Whether anybody here looks at such text."""

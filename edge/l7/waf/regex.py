@@ -118,7 +118,7 @@ _NEEDLESS_ESCAPES = frozenset((b"_", b"<", b">", b"e")) - {b"e"}
 def compile_pattern(pattern: bytes) -> "Pattern":
     """Compile now, or raise `PatternError`."""
     pattern_now = Pattern(pattern)
-    pattern_now.found(b"")
+    pattern_now.settle()
     return pattern_now
 
 
@@ -128,20 +128,24 @@ class Pattern:
     Most rules of a large set are never asked: the prefilter rules them out, or they belong to a paranoia
     level that is not in force.  Compiled they took 17 MB of the Core Rule Set's 50."""
 
-    __slots__ = ("_match", "source")
+    __slots__ = ("_match", "_settler", "source")
 
-    def __init__(self, source: bytes, compiled: "re2._Regexp | None" = None) -> None:
-        """`compiled`: by somebody else already."""
+    def __init__(self, source: bytes, settler: Callable[[], object] | None = None) -> None:
+        """`settler`: whoever compiles it with others, and will `settle` it when it is first asked."""
         self.source = to_re2(source)
+        self._settler = settler
+        self._match: Callable[..., list[tuple[int, int]]] = self._first_match
+
+    def settle(self, compiled: "re2._Regexp | None" = None) -> None:
+        """Be `compiled`, or compile, now."""
         # The library's own wrapper keeps the last 128 patterns for ever, and builds a generator and a match
         # object per search, which costs more than the search itself on short text.  The method underneath
         # returns the spans directly.
-        self._match: Callable[..., list[tuple[int, int]]] = (
-            self._first_match if compiled is None else compiled._regexp.Match
-        )
+        self._match = (self._compiled() if compiled is None else compiled._regexp).Match
+        self._settler = None
 
     def _first_match(self, *arguments: Any) -> list[tuple[int, int]]:
-        self._match = self._compiled().Match
+        (self._settler or self.settle)()
         return self._match(*arguments)
 
     def _compiled(self) -> Any:

@@ -6,10 +6,11 @@ pattern may match where the operator does not (the rule is then evaluated in vai
 where there is no good one the answer is None, and the rule is looked at on every request."""
 
 import re
+from itertools import pairwise
 
 from edge.l7.waf.form import Link
 from edge.l7.waf.html_tokens import GATE as HTML_GATE
-from edge.l7.waf.operators import BAD_PERCENT, bytes_outside, pm_pattern, pm_phrases, quote
+from edge.l7.waf.operators import BAD_PERCENT, bytes_outside, pattern_of, pm_pattern, pm_phrases, quote
 from edge.l7.waf.regex import Pattern, compile_pattern, to_re2, tokens
 from edge.l7.waf.sql_tokens import GATE as SQL_GATE
 
@@ -53,6 +54,28 @@ def searchable(link: Link) -> Pattern | None:
     compiled = compile_pattern(multi_line(loosened(pattern)))
     # What finds something in nothing would name its rule on every request.
     return None if compiled.found(b"") else compiled
+
+
+def is_the_same(pattern: Pattern, link: Link) -> bool:
+    """Whether the searchable `pattern` of `link` finds exactly what the operator does, in the same place, and
+    the rule asks for no groups.  Then one of the two is enough; compiled they are dear."""
+    operator = link.operator
+    source = pattern_of(operator) if operator is not None else None
+    return (
+        source is not None
+        and pattern.source == b"(?m)" + to_re2(source)
+        and not anchored(link)
+        and not (link.capture and _has_groups(source))
+    )
+
+
+def _has_groups(pattern: bytes) -> bool:
+    # A group that is named counts as well; so does, wrongly, an atomic one.
+    pieces = [piece for piece, inside in tokens(pattern) if not inside]
+    return any(
+        piece == b"(" and (following != b"?" or b"<" in pieces[at + 2 : at + 4])
+        for at, (piece, following) in enumerate(pairwise([*pieces, b""]))
+    )
 
 
 _NOT_MULTI_LINE = re.compile(rb"\(\?[a-zA-Z]*-[a-z]*m")

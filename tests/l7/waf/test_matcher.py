@@ -51,6 +51,24 @@ def test_a_pattern_of_the_filter_says_where_it_is() -> None:
     assert filtered.pattern(4).span(b"a \xe9t\xe9", 0, 5) == (2, 5)
 
 
+def test_a_pattern_of_several_rules_is_compiled_once() -> None:
+    """A third of the Core Rule Set's patterns are looked for in arguments and in headers."""
+    filtered = Filter(PATTERNS)
+
+    assert [filtered.add(pattern) for pattern in reversed(PATTERNS)] == [5, 4, 3, 2, 1, 0]
+    assert filtered.add(rb"(?m)another") == 6
+    assert filtered.match(b"<script> another", {*range(7)}) == [1, 6]
+
+
+def test_a_pattern_is_lent_before_the_filter_has_seen_a_text() -> None:
+    """Rules are evaluated on ordinary text, for which no filter is needed, as well."""
+    filtered = Filter(PATTERNS)
+    lent = [filtered.pattern(number) for number in range(len(PATTERNS))]
+
+    assert [one.found(b"' or <script \xe9t\xe9") for one in lent] == [False, True, False, False, True, True]
+    assert lent[1] is filtered.pattern(1)
+
+
 class Clock:
     """Each look at it takes `per_look_s`."""
 

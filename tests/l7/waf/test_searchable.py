@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.l7.waf.matcher import Matcher
+from edge.l7.waf.matcher import Filter, Matcher
+from edge.l7.waf.operators import pattern_of
 from edge.l7.waf.regex import compile_pattern
-from edge.l7.waf.searchable import anchored, crosses_lines, loosened, multi_line, searchable
+from edge.l7.waf.searchable import anchored, crosses_lines, is_the_same, loosened, multi_line, searchable
 from tests.l7.waf.samples import seclang
 
 
@@ -61,3 +62,77 @@ def test_what_is_loosened_matches_wherever_the_pattern_does(text: str, low: int,
 
     if compile_pattern(pattern).found(text.encode()):
         assert compile_pattern(loosened(pattern)).found(text.encode())
+
+
+@pytest.mark.parametrize(
+    ("test", "same"),
+    [
+        ("@rx evil", True),
+        ("@pm bad evil", True),
+        ("@validateByteRange 1-255", True),
+        (r"@rx (?i)(un)ion\s+(?:all )?select", True),
+        (r"@rx (?>a|b)c++", True),
+        ("@rx ^evil", False),
+        ("@rx evil$", False),
+        (r"@rx \Aevil", False),
+        (r"@rx evil\Z", False),
+        ("@rx a{30}b", False),
+        ("@contains evil", False),
+        ("@detectSQLi", False),
+    ],
+)
+def test_a_pattern_that_says_the_same_is_told_from_one_that_says_more(test: str, same: bool) -> None:
+    """Asking one that says more in a rule's stead would find attacks where there are none."""
+    one = link(f'SecRule ARGS "{test}" "id:1"')
+    pattern = searchable(one)
+
+    assert pattern is not None
+    assert is_the_same(pattern, one) is same
+
+
+@pytest.mark.parametrize(
+    ("test", "same"),
+    [
+        ("@rx evil", True),
+        ("@rx (?:e)[(]vil", True),
+        (r"@rx e\(vil", True),
+        ("@rx (e)vil", False),
+        ("@rx (?P<first>e)vil", False),
+        ("@rx (?<first>e)vil", False),
+        ("@rx ev(?:i(l))", False),
+        ("@pm bad evil", True),
+    ],
+)
+def test_a_rule_that_asks_for_groups_keeps_a_pattern_that_has_them(test: str, same: bool) -> None:
+    """The one that is shared knows none."""
+    one = link(f'SecRule ARGS "{test}" "id:1,capture"')
+    pattern = searchable(one)
+
+    assert pattern is not None
+    assert is_the_same(pattern, one) is same
+
+
+SHARED = [
+    r"ev+i?l",
+    r"(?i)(?:union|select)\b",
+    r"a.b",
+    r"\bx[^y]*y",
+    r"[\r\n]x",
+    r"(?:a|ab)(?:c|bcd)",
+    r"b*?c",
+]
+
+
+@given(st.sampled_from(SHARED), st.text("abcdevilxyUNION select\n\r\x1e", max_size=24))
+def test_what_is_shared_finds_the_same_in_the_same_place(pattern: str, text: str) -> None:
+    """Where a match begins is written down, and what is matched may be read by other rules."""
+    one = link(f'SecRule ARGS "@rx {pattern}" "id:1"')
+    operator = one.operator
+    found = searchable(one)
+    assert found is not None and is_the_same(found, one)
+    value = text.encode("latin-1")
+
+    own = compile_pattern(pattern_of(operator) or b"").spans(value)
+    shared = Filter([found.source]).pattern(0).spans(value)
+
+    assert (own and own[:1]) == shared
