@@ -28,6 +28,12 @@ from edge.l7.waf.regex import (
 # each in the mean of a text (34 us with the 204 of CRS 4.28, 22 with 132, 6 with 63), three times that in the
 # worst one tried.  So a step takes a millisecond, and two and a half at most.
 STEP_BYTES_BY_PATTERNS: Final = 4000
+# What a set takes, by the size of its patterns: 45 to 55 times that.  To find out by trying made the load of
+# the Core Rule Set a third longer.
+SET_MEMORY_BY_SOURCE: Final = 45
+# So many are asked one by one.  What is made for few is unlike any other text (what base64 hid), and filled
+# the automaton of all literal pieces, which takes 10 MB then and cannot be told to take less.
+FEW_PATTERNS: Final = 4
 # Longer texts go to the filter: going through prefixes is quadratic.
 SET_BYTES_MAX: Final = 8 * 1024
 STEPS_MAX: Final = 64
@@ -127,7 +133,9 @@ class Matcher:
     def __init__(self, patterns: Sequence[bytes]) -> None:
         self._step = STEP_BYTES_BY_PATTERNS // len(patterns) + 1
         self._bytes_max = min(SET_BYTES_MAX, STEPS_MAX * self._step)
-        self._set = fitting(SET_MEMORY_BYTES, partial(_set_of, patterns))
+        likely = SET_MEMORY_BY_SOURCE * sum(map(len, patterns))
+        sizes = [size for size in SET_MEMORY_BYTES if size >= likely] or SET_MEMORY_BYTES[-1:]
+        self._set = fitting(sizes, partial(_set_of, patterns))
         # The method underneath: the wrapper's own looks cost as much as searching a short text.
         self._match: Callable[[bytes], list[int]] = self._set._set.Match
 
@@ -200,10 +208,12 @@ class Filter:
     def match(self, text: bytes, among: Set[int]) -> list[int]:
         """Numbers of the patterns that occur in `text`, of those in `among`."""
         literal = self._filter or self.prepare()
+        patterns = self._patterns
+        if len(among) <= FEW_PATTERNS:
+            return [number for number in among if patterns[number].found(text)]
         possible = self._alone
         if self._filtered:
             possible = possible + [self._filtered[place] for place in literal.Match(text, True) or ()]
-        patterns = self._patterns
         return [number for number in possible if number in among and patterns[number].found(text)]
 
     def pattern(self, number: int) -> Pattern:

@@ -49,7 +49,9 @@ class Group:
     ) -> None:
         self._patterns: list[bytes] = []
         self._spots: list[Spot] = []
-        self._numbers: list[int] = []  # in the filter; two rules may have one pattern
+        # Numbers in the filter, and back: two rules may have one pattern.
+        self._numbers: list[int] = []
+        self._indices: dict[int, list[int]] = {}
         self._separator = separator
         self._outcomes = Outcomes(separator, calm=calm)
         self._matcher: Matcher | None = None
@@ -59,8 +61,10 @@ class Group:
         """Let the rule at `spot` be found by `pattern` in what these transformations make."""
         self._outcomes.plant(len(self._patterns), names, every_stage)
         self._patterns.append(pattern)
+        number = self._everything.add(pattern)
+        self._numbers.append(number)
+        self._indices.setdefault(number, []).append(len(self._spots))
         self._spots.append(spot)
-        self._numbers.append(self._everything.add(pattern))
 
     def prepare(self) -> None:
         """Build the matcher now rather than for the first phone that needs it."""
@@ -99,16 +103,16 @@ class Group:
         everything, separator = self._everything, self._separator
         for text, made_for in self._outcomes.of(values).items():
             narrow = len(values) >= NARROW_MIN and text.count(separator) == len(values) - 1
-            wanted: dict[int, list[int]] = {}
-            for index in frozenset().union(*made_for):
-                wanted.setdefault(self._numbers[index], []).append(index)
-            for number in everything.match(text, wanted.keys()):
+            members = frozenset().union(*made_for)
+            among = set(map(self._numbers.__getitem__, members))
+            for number in everything.match(text, among):
                 found: Iterable[bytes] = values
                 if narrow:
                     places = occurrences(everything.pattern(number), text, separator)
                     found = [values[place] for place in places]
-                for index in wanted[number]:
-                    suspects.setdefault(self._spots[index], set()).update(found)
+                for index in self._indices[number]:
+                    if index in members:
+                        suspects.setdefault(self._spots[index], set()).update(found)
         return suspects
 
 
@@ -144,6 +148,7 @@ class Screen:
             self._calm[kind] = self._groups[kind]
         elif not is_foreign(pattern.source):
             if kind not in self._calm:
+                # Hostile text never comes there, so the filter that would be its own is never compiled.
                 self._calm[kind] = Group(separator, calm=True)
             self._calm[kind].add(spot, *calm(pattern.source, names), every_stage=link.multi)
 
