@@ -100,10 +100,11 @@ class Waf:
     def __call__(self, request: Request, now: float, unix_now: float) -> Verdict:
         """Judge the head."""
         mode = self._mode(request)
-        if mode == "off" or not self._is_sampled(request):
+        dear = request.waf
+        # Whose turn it was when he came has his verdict now; to be asked again is no turn of its own.
+        if mode == "off" or not (isinstance(dear, DearHead) or self._is_sampled(request)):
             return CONTINUE
         seen = _seen(request)
-        dear = request.waf
         if isinstance(dear, DearHead):
             if dear.verdict is None:
                 return BUSY

@@ -303,3 +303,17 @@ def test_other_words_about_bans_begin_anew() -> None:
         waf(request(), 0.0, 0.0)
 
     assert waf.bans == []
+
+
+def test_a_verdict_that_took_long_counts_where_only_a_part_is_inspected() -> None:
+    """When the stage is asked again it may be nobody's turn."""
+    finds = Finds()
+    waf = Waf(WafConfig(mode="block", sample=0.5), cast(Inspector, finds), hurried=True)
+    waf(request(b"/"), 0.0, 0.0)
+
+    asked = request(b"/dear?q=<script>")
+    first = waf(asked, 0.0, 0.0)
+    assert isinstance(first, Wait) and isinstance(first.token, DearHead)
+    first.token.inspect()
+
+    assert isinstance(waf(asked, 0.0, 0.0), Answer)
