@@ -255,3 +255,59 @@ async def test_a_stream_of_events_is_not_held(tmp_path: Path, reading: Change) -
         over.set()
 
     assert phone.buffer.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "lines", "told"),
+    [
+        ("HEAD", b"200 OK", b"content-length: 39\r\n", 200),
+        ("HEAD", b"200 OK", b"content-length: 39\r\nx-debug: 1\r\n", 403),
+        ("GET", b"204 No Content", b"", 204),
+        ("GET", b"204 No Content", b"x-debug: 1\r\n", 403),
+        ("GET", b'304 Not Modified\r\netag: "a"', b"", 304),
+        ("GET", b'304 Not Modified\r\netag: "a"', b"x-debug: 1\r\n", 403),
+    ],
+)
+async def test_answers_without_a_body_are_judged_by_their_head(
+    tmp_path: Path, reading: Change, method: str, status: bytes, lines: bytes, told: int
+) -> None:
+    """Nothing is waited for, and the connection goes on."""
+    service = Script(lambda head, body: b"HTTP/1.1 %b\r\n%b\r\n" % (status, lines))
+
+    async with running(tmp_path, service, reading, patience_s=5.0) as edge:
+        phone = await edge.phone()
+        replies = [await phone.get("/", 'If-None-Match: "a"', method=method) for _ in range(3)]
+
+    assert [reply.status for reply in replies] == [told] * 3
+
+
+async def test_trailers_behind_an_answer_stay_behind(tmp_path: Path, reading: Change) -> None:
+    """Nobody asked for them, and nobody has read them."""
+    body = b"4\r\nfine\r\n0\r\nx-debug: 1\r\n\r\n"
+    service = Script(lambda head, sent: b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + body)
+
+    async with running(tmp_path, service, reading) as edge:
+        phone = await edge.phone()
+        replies = [await phone.get() for _ in range(2)]
+
+    assert [(reply.status, reply.body, phone.buffer) for reply in replies] == [(200, b"fine", b"")] * 2
+
+
+async def test_a_service_that_breaks_off_while_it_is_read_is_a_bad_gateway(
+    tmp_path: Path, reading: Change
+) -> None:
+    """The phone has heard nothing yet, so it can be told."""
+    service = Script(lambda head, body: b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nhalf")
+
+    async def breaking(stream: trio.SocketStream) -> None:
+        head = await stream.receive_some(5000)
+        if head.startswith(b"GET /healthz "):
+            await stream.send_all(hello(b"ok", b"connection: close"))
+            return
+        await stream.send_all(service.answer(head, b"") or b"")
+
+    async with running(tmp_path, breaking, reading) as edge:
+        reply = await (await edge.phone()).get()
+
+    assert reply.status == 502
+    assert b"half" not in reply.body

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from edge.l7.waf.compiled import CompiledLink, Found, Step, excludes
 from edge.l7.waf.expand import expand
-from edge.l7.waf.form import Control, Phase, Rule, Selector, SetVar
+from edge.l7.waf.form import Control, Macro, Phase, Rule, Selector, SetVar
 from edge.l7.waf.matcher import TooDear, Watch
 from edge.l7.waf.operators import number
 from edge.l7.waf.redaction import uncut, without_secrets
@@ -291,6 +291,14 @@ def selector_of_ids(text: str) -> Selector:
     return Selector(ranges=tuple(ranges))
 
 
+TOLD_CHARS_MAX = 300
+
+
+def _told(text: Macro, run: Run) -> str:
+    # A whole body may be in it: only what is kept is decoded.  A character has four bytes at most.
+    return expand(text, run.transaction)[: 4 * TOLD_CHARS_MAX].decode("utf-8", "replace")[:TOLD_CHARS_MAX]
+
+
 def _name(key: bytes) -> str:
     name = without_secrets(key[:NAME_BYTES_MAX].decode("utf-8", "replace"))
     return name if len(key) <= NAME_BYTES_MAX else name + "..."
@@ -307,7 +315,7 @@ def _record(step: Step, run: Run, first: Found | None, shown: CompiledLink, poin
     run.found.append(
         Match(
             id=rule.id,
-            message=expand(rule.message, run.transaction).decode("utf-8", "replace")[:300],
+            message=_told(rule.message, run),
             severity=rule.severity,
             points=points,
             phase=rule.phase,
@@ -319,7 +327,7 @@ def _record(step: Step, run: Run, first: Found | None, shown: CompiledLink, poin
             tags=rule.tags,
             place=str(rule.place),
             operator=str(link.operator)[:200] if link.operator else "",
-            log_data=expand(rule.log_data, run.transaction).decode("utf-8", "replace")[:300],
+            log_data=_told(rule.log_data, run),
             explanation=rule.explanation,
             bookkeeping=rule.bookkeeping or not rule.log,
         )
