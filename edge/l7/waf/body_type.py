@@ -19,10 +19,10 @@ _PARAMETER = re.compile(
 )
 # RFC 2046 section 5.1.1 without the signs that parsers make something else of; no library writes those.
 _BOUNDARY: Final = re.compile(rb"[0-9A-Za-z+_\-./:=]{1,70}")
-# In these all that looks like ASCII is ASCII, and nothing else becomes it.
+# In these all that looks like a sign of ASCII is one, and nothing else becomes it.  Not so in GBK, Big5 and
+# Shift JIS: the second half of a letter may be a backslash, which then seems to escape the quote behind it.
 _PLAIN_ALPHABET: Final = re.compile(
-    rb"(?i)utf-?8|us-ascii|ascii|iso-8859-(?:[1-9]|1[0-6])|latin-?1|windows-125[0-8]|koi8-[ru]|gb2312|gbk|gb18030"
-    rb"|big5|euc-(?:jp|kr)"
+    rb"(?i)utf-?8|us-ascii|ascii|iso-8859-(?:[1-9]|1[0-6])|latin-?1|windows-125[0-8]|koi8-[ru]|euc-(?:jp|kr)"
 )
 # What no program takes for a form, if it is what it says; and words of types that some program looks for
 # anywhere in the line.

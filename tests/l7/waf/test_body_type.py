@@ -44,6 +44,8 @@ def test_what_clients_send_is_understood(kind: bytes) -> None:
         b"application/x-www-form-urlencoded; charset=utf_7",
         b"application/x-www-form-urlencoded; charset=037",
         b"application/x-www-form-urlencoded; charset=hz",
+        b"application/x-www-form-urlencoded; charset=gbk",  # 0x81 0x5c is one letter, and no backslash
+        b"application/x-www-form-urlencoded; charset=big5",
         b"application/x-www-form-urlencoded; charset=",
         b"application/x-www-form-urlencoded; charset*=utf-16''x",
         b"application/x-www-form-urlencoded; charset='utf-16'",
