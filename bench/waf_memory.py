@@ -5,7 +5,8 @@
 One process: resident memory without rules, with rules and matchers in use, and after each tenth of the
 requests, every one of them different: argument and cookie, now and then a form, a head in which every line is
 new, 4 kB of JSON.  The memories are bounded, so the growth belongs to the first tenths; what counts is the
-last half.  Then hostile bodies, which fill the automata as nothing else does."""
+last half.  Then hostile bodies, and short ones and heads, which reach the sets of patterns: they fill the
+automata as nothing else does."""
 
 import argparse
 import gc
@@ -15,12 +16,14 @@ from pathlib import Path
 from bench.waf_cost import form, get, hostile, many, message, stranger
 from edge.l7.waf.inspector import Inspector
 from edge.l7.waf.load import load_ruleset
+from edge.l7.waf.request import WafRequest
 from edge.l7.waf.warm_up import warm_up
 
 FORM_EVERY = 10
 STRANGER_EVERY = 20
 MESSAGE_EVERY = 1000
 HOSTILE = 300
+SHORT_BYTES = 900
 
 
 def resident_mb() -> float:
@@ -28,6 +31,18 @@ def resident_mb() -> float:
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096 / 1e6
+
+
+def hostile_head(number: int) -> WafRequest:
+    """Pieces of attacks in the query, the cookie and two more header lines."""
+    text = hostile(number, 640)[1]
+    headers = (
+        (b"host", b"i.edge.test"),
+        (b"user-agent", text[:200]),
+        (b"cookie", b"a=" + text[100:300]),
+        (b"x-note", text[200:]),
+    )
+    return WafRequest("127.0.0.1", "GET", b"/x?" + text[:500], "HTTP/1.1", headers)
 
 
 def main() -> None:
@@ -69,6 +84,14 @@ def main() -> None:
         inspector.inspect_body(*hostile(number), 0.0)
         inspector.inspect_body(*many(number), 0.0)
     print(f"after {2 * HOSTILE} hostile bodies of 8 kB +{resident_mb() - empty:.1f} MB")
+    for number in range(10 * HOSTILE):
+        inspector.inspect_body(*hostile(number, SHORT_BYTES), 0.0)
+        inspector.inspect_body(*many(number, SHORT_BYTES), 0.0)
+        inspector.inspect_head(hostile_head(number), 0.0)
+    print(
+        f"after {20 * HOSTILE} of {SHORT_BYTES} bytes and {10 * HOSTILE} heads "
+        f"+{resident_mb() - empty:.1f} MB"
+    )
 
 
 if __name__ == "__main__":

@@ -76,11 +76,20 @@ class Stages:
         self.cache = Cache(config.l7.cache, revalidate)
         self.pipeline = Pipeline(self.by_name())
 
-    def reload(self, config: Config) -> None:
-        """Serve under `config` from the next request on.  Raises an `EdgeError`; the old one then stays."""
+    def inspector(self, config: Config) -> Inspector:
+        """The one in use if it says what `config` and the rule files say now, else a new one, in a second.
+        Any thread may ask.  Raises an `EdgeError`."""
+        known = self.waf.inspector
+        if config.waf == self._config.waf and not known.ruleset.is_outdated():
+            return known
+        return _new_inspector(config.waf)
+
+    def reload(self, config: Config, inspector: Inspector) -> None:
+        """Serve under `config` from the next request on, with what `inspector` made of it.  Raises an
+        `EdgeError`; the old one then stays."""
         waf = self.waf
-        if config.waf != self._config.waf or waf.inspector.ruleset.is_outdated():
-            waf = Waf(config.waf, _new_inspector(config.waf), hurried=self._hurried)
+        if config.waf != self._config.waf or inspector is not waf.inspector:
+            waf = Waf(config.waf, inspector, hurried=self._hurried)
             waf.take_over(self.waf)
         self.auth.reload(config.auth, session_keys(self._run_dir))
         self.route.reload(config.route, config.waf)

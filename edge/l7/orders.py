@@ -8,11 +8,11 @@ two requests; those under way end as they began.
 import time
 from typing import TYPE_CHECKING, Any
 
-from edge.common.config import Config
 from edge.common.errors import EdgeError
 from edge.common.messages import Ban, Member
 from edge.l7.banned import banned_among
 from edge.l7.compose import session_keys
+from edge.l7.renewal import Renewal
 from edge.l7.tls import TlsError
 
 if TYPE_CHECKING:
@@ -24,13 +24,14 @@ class Orders:
 
     def __init__(self, worker: "Worker") -> None:
         self._worker = worker
+        self.renewal = Renewal(worker.prepare, worker.use, self._not_renewed)
 
     def attach(self) -> None:
         """Answer from now on."""
         worker = self._worker
         link = worker.process.link
         link.on_members(self._members)
-        link.on_revision(self._reload)
+        link.on_revision(self.renewal.want)
         link.on_bans(self._bans)
         link.on_ask("trace", worker.ledger.find_trace)
         link.on_ask("recent", worker.ledger.recent)
@@ -41,11 +42,8 @@ class Orders:
         link.on_command("revoke", self._revoke)
         link.on_report("canary", self._stop_canary)
 
-    def _reload(self, config: Config, revision: str) -> None:
-        try:
-            self._worker.use(config, revision)
-        except EdgeError as error:
-            self._worker.process.log.error("l7.reload", revision=revision, error=str(error))
+    def _not_renewed(self, revision: str, error: EdgeError) -> None:
+        self._worker.process.log.error("l7.reload", revision=revision, error=str(error))
 
     def _members(self, changed: list[Member], gone: list[str]) -> None:
         worker = self._worker

@@ -52,6 +52,7 @@ from edge.l7.upstream.checks import run_checks
 from edge.l7.upstream.cluster import Cluster
 from edge.l7.upstream.pool import Way
 from edge.l7.verdict import Answer
+from edge.l7.waf.inspector import Inspector
 from edge.l7.waf.matcher import TooDear
 from edge.l7.waf.request import WafResponse
 
@@ -156,6 +157,7 @@ class Worker:
                 nursery.start_soon(self.poller.run)
                 nursery.start_soon(self.receiver.run, listener)
                 nursery.start_soon(self._walk)
+                nursery.start_soon(self.orders.renewal.run)
                 nursery.start_soon(run_checks, self._clusters, process.log)
                 nursery.start_soon(share_limits, process, lambda: self.stages.ratelimit.shared)
                 process.live(self._address(nursery))
@@ -404,11 +406,18 @@ class Worker:
         self.forwarder.targets = targets
         self.ledger.slow_ns = int(config.l7.slow_request_s * 1e9)
 
-    def use(self, config: Config, revision: str) -> None:
-        """Serve under `config` from the next request on.  Raises an `EdgeError`; the old one then stays."""
+    async def prepare(self, config: Config) -> Inspector:
+        """What of `config` takes long to make, made in another thread.  Raises an `EdgeError`."""
+        # Nobody waits for it when the worker ends.
+        return await trio.to_thread.run_sync(self.stages.inspector, config, abandon_on_cancel=True)
+
+    def use(self, config: Config, revision: str, inspector: Inspector | None = None) -> None:
+        """Serve under `config` from the next request on; `inspector` has been prepared for it, if by anybody.
+        Raises an `EdgeError`; the old one then stays."""
+        inspector = inspector or self.stages.inspector(config)
         compose.affinity_secret(self.process.run_dir, config)
         self.certificates.ask_callers(are_asked(config.route))
-        self.stages.reload(config)
+        self.stages.reload(config, inspector)
         self.config, self.revision = config, revision
         self.pipeline = self.stages.pipeline
         self.limits = limits_of(config.l7)
