@@ -1,13 +1,19 @@
 """Revisions that take long to prepare are used in their order, and none is lost."""
 
+import threading
 from collections.abc import Callable
+from pathlib import Path
 
+import pytest
 import trio
 import trio.testing
 
 from edge.common.config import Config
 from edge.common.errors import EdgeError
+from edge.l7.compose import Stages
 from edge.l7.renewal import Renewal
+from edge.l7.waf.inspector import Inspector
+from tests.kit.l7_edge import Script, running
 from tests.kit.l7_worker import toy_config
 
 CONFIG = toy_config("127.0.0.1:1")
@@ -127,3 +133,26 @@ def test_one_that_comes_before_the_worker_runs_is_not_lost() -> None:
     trio.run(scenario)
 
     assert bench.used == ["a with 0"]
+
+
+async def test_a_worker_answers_while_it_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Core Rule Set takes more than a second, in which nobody was served."""
+    compiled = threading.Event()
+    inspector = Stages.inspector
+
+    def slowly(self: Stages, config: Config) -> Inspector:
+        assert compiled.wait(10.0)
+        return inspector(self, config)
+
+    monkeypatch.setattr(Stages, "inspector", slowly)
+    async with running(tmp_path, Script()) as edge:
+        phone = await edge.phone()
+        edge.worker.orders.renewal.want(edge.worker.config, "2")
+        replies = [(await phone.get("/")).status for _ in range(5)]
+        before = edge.worker.revision
+        compiled.set()
+        while edge.worker.revision != "2":
+            await trio.testing.wait_all_tasks_blocked(0.001)
+
+    assert replies == [200] * 5
+    assert before == "test"
