@@ -176,7 +176,9 @@ class WafConfig(Value, frozen=True, kw_only=True):
     threshold: Count = 5  # the Core Rule Set's
     sample: Share = 1.0  # the part of the requests that is inspected, to begin with new rules on a busy site
     body_bytes_max: int = 128 * 1024
-    budget_ms: Positive = 22.0
+    # What the inspection of one request may cost: so much, and so much more for each kilobyte of its body.
+    budget_ms: Positive = 13.0
+    budget_ms_per_kb: Positive = 1.0
     on_budget: Literal["block", "log"] = "block"
     answers: bool = False  # also look into what services answer (phases 3 and 4)
     answer_bytes_max: int = 64 * 1024  # of an answer so much is held and looked at; the rest passes

@@ -188,6 +188,7 @@ def _new_inspector(config: WafConfig) -> Inspector:
         threshold=config.threshold,
         body_bytes_max=config.body_bytes_max,
         budget_s=config.budget_ms / 1000,
+        budget_s_per_byte=config.budget_ms_per_kb / 1000 / 1024,
         on_budget_block=config.on_budget == "block",
     )
     rules = load_ruleset(config.rules, settings, embedded=config.embedded)

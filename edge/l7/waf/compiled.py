@@ -18,6 +18,10 @@ from edge.l7.waf.variables import COLLECTIONS, Transaction, xml_items
 
 # (collection, key, value after transformations, hit)
 Found = tuple[str, bytes, bytes, Hit]
+# After so many bytes of values somebody looks at the clock: half a millisecond of reading them as SQL.  The
+# effort that a value is besides its bytes, as bytes.
+MIND_BYTES = 1024
+VALUE_BYTES = 32
 _UNCONDITIONAL: Hit = (-1, ())
 _NOBODY = Transaction(WafRequest("", "", b"", "", ()))
 
@@ -93,14 +97,17 @@ class CompiledLink:
         transaction: Transaction,
         removed: Callable[[str, bytes], bool] | None = None,
         suspects: set[bytes] | None = None,
+        mind: Callable[[], None] | None = None,
     ) -> Iterator[Found]:
         """Every value that matches, in order.  `removed` takes targets away for this request only;
-        `suspects`: of the values that the prefilter has searched, those that may match."""
+        `suspects`: of the values that the prefilter has searched, those that may match; `mind` is called now
+        and then, and raises when there is no more time."""
         test, negated = self.test, self.negated
         if test is None:
             yield "", b"", b"", _UNCONDITIONAL
             return
         pipeline = self.pipeline if self.transforms else None
+        unminded = 0
         for source in self.sources:
             among = suspects if source.searched else None
             for key, value in source.get(transaction):
@@ -110,6 +117,11 @@ class CompiledLink:
                     continue
                 if removed is not None and removed(source.collection, key):
                     continue
+                if mind is not None:
+                    unminded += len(value) + VALUE_BYTES
+                    if unminded > MIND_BYTES:
+                        mind()
+                        unminded = 0
                 if self.multi:
                     assert pipeline is not None
                     for text in pipeline.stages(value):

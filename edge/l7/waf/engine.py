@@ -28,6 +28,10 @@ VARIABLES_MAX = 4000
 Away = Callable[[str, bytes], bool]
 
 
+class OutOfTime(Exception):
+    """The time for this inspection is used up in the middle of a rule."""
+
+
 class Run:
     """One request on its way through the rules."""
 
@@ -97,6 +101,11 @@ class Run:
         self.mind_the_hurry()
         return self.watch is not None and self.watch.used_up(self.budget_s)
 
+    def mind_the_time(self) -> None:
+        """Raise `OutOfTime` when this inspection is late, or `TooDear` in a hurry."""
+        if self.is_late():
+            raise OutOfTime
+
     def mind_the_hurry(self) -> None:
         """Raise `TooDear` when a hurried inspection takes long."""
         if self.hurried and self.watch is not None and self.watch.is_impatient():
@@ -129,7 +138,12 @@ def walk(steps: Iterable[tuple[int, Step]], run: Run) -> int:
         if run.removed and run.is_removed(step):
             run.excluded.append(step.rule.id)
             continue
-        if evaluate(step, run):
+        try:
+            matched = evaluate(step, run)
+        except OutOfTime:
+            run.over_budget = True
+            return -1
+        if matched:
             if step.skip_to > position:
                 skip_to = step.skip_to
             if run.over:
@@ -147,11 +161,12 @@ def evaluate(step: Step, run: Run) -> bool:
     shown = step.links[0]
     away = _away(step, run) if run.removed_targets else None
     touched = False
+    mind = run.mind_the_time if run.watch is not None else None
     for link in step.links:
         last: Found | None = None
         matched_all: list[tuple[bytes, bytes]] = []
         found_in = (
-            link.matches(transaction, away, run.suspects.get(step))
+            link.matches(transaction, away, run.suspects.get(step), mind)
             if link is step.links[0]
             else link.matches(transaction)
         )

@@ -22,7 +22,7 @@ OWN_DECISIONS = {
     'mend who sends it, or give its route `waf = "detect"`.',
     BODY_TOO_LARGE: "Bodies up to `waf.body-bytes-max` of edge.toml are inspected; "
     "more is refused, not waved through.",
-    OVER_BUDGET: "`waf.budget-ms` of edge.toml is the time that one request may cost; "
+    OVER_BUDGET: "`waf.budget-ms` and `waf.budget-ms-per-kb` of edge.toml are the time that it may cost; "
     '`waf.on-budget = "log"` waves through what costs more.',
 }
 

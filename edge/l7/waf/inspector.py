@@ -180,6 +180,7 @@ class Inspector:
         It takes 0.3 ms a kB under the Core Rule Set; any thread may ask."""
         run = self._begin(head, None, now)
         run.hostile = True
+        run.budget_s += self._settings.budget_s_per_byte * len(answer.body)
         run.transaction.answer = answer
         for phase in (3, 4):
             if not run.over:
@@ -223,7 +224,9 @@ class Inspector:
         run = Run(Transaction(head, body), self._settings.blocks)
         run.hurried = hurried is not None
         if self._clock is not None:
-            run.watch, run.budget_s = hurried or Watch(self._clock, self._cpu), self._settings.budget_s
+            settings, size = self._settings, len(head.target) + len(body or b"")
+            run.watch = hurried or Watch(self._clock, self._cpu)
+            run.budget_s = settings.budget_s + settings.budget_s_per_byte * size
         for exclusion, targets in self._exclusions:
             if applies(exclusion, run.transaction, now):
                 if not targets:

@@ -28,8 +28,8 @@ class Settings:
     Precedents: threshold 5 and paranoia 1 are the Core Rule Set's defaults; 4 for answers as well.
     `variables` are initial transaction variables (`crs-setup.conf` in the form of values); `validate_utf8`
     switches the CRS check on.  `body_bytes_max`: over it a body is refused with 413 rather than let through
-    half-inspected.  `budget_s`: time one request may cost; `on_budget` says what happens to one that costs
-    more."""
+    half-inspected.  `budget_s`, and more for each byte: time one request may cost; `on_budget` says what
+    happens to one that costs more."""
 
     blocks: bool = True
     paranoia: int = 1
@@ -39,7 +39,8 @@ class Settings:
     early_blocking: bool = False
     variables: tuple[tuple[bytes, bytes], ...] = ()
     body_bytes_max: int = 128 * 1024
-    budget_s: float = 0.022
+    budget_s: float = 0.013
+    budget_s_per_byte: float = 1e-6
     on_budget_block: bool = True
 
     def initial(self) -> dict[bytes, bytes]:

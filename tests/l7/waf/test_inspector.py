@@ -134,6 +134,27 @@ def test_an_inspection_that_takes_too_long_is_refused_and_not_remembered() -> No
     assert inspector.memo_entries == 0
 
 
+def test_a_longer_body_may_cost_more() -> None:
+    """Else 64 kB of an ordinary upload would be refused under a large rule set."""
+    rules = seclang('SecRule REQUEST_BODY "!@rx ^x" "id:1,phase:2,pass"', Settings(budget_s_per_byte=0.001))
+    short, long = b"a=1", b"a=" + b"1" * 9000
+
+    late, in_time = (Inspector(rules, clock=Ticks(1.0)).inspect_body(post(b), b, 0.0) for b in (short, long))
+
+    assert late.over_budget
+    assert not in_time.over_budget
+
+
+def test_one_long_rule_is_given_up_in_its_middle() -> None:
+    """To read 170 values as SQL took 17 ms, and nobody looked at the clock."""
+    rules = seclang('SecRule ARGS "@detectSQLi" "id:1,phase:2,pass"')
+    body = b"&".join(b"a%d='or %d" % (number, number) for number in range(400))
+
+    verdict = Inspector(rules, clock=Ticks(0.002)).inspect_body(post(body), body, 0.0)
+
+    assert verdict.over_budget
+
+
 def test_time_that_others_used_does_not_count() -> None:
     """On a busy machine an honest request must not be refused because the scheduler was elsewhere."""
     ticks = iter(range(1000))
