@@ -24,9 +24,9 @@ from edge.l7.waf.request import PASS, Action, Headers, Match, WafRequest, WafRes
 from edge.l7.waf.ruleset import RuleSet
 from edge.l7.waf.variables import Transaction
 
-# 2,000 heads of browsers that have no line in common, twice as many as phones send.  The worker has a memory
-# of whole heads before this one; more would only remember phones that do not come back.
-MEMO_BYTES_MAX = 6 << 20
+# 1,300 heads of browsers that have no line in common, several times as many that have.  The worker has a
+# memory of whole heads before this one; more would only remember phones that do not come back.
+MEMO_BYTES_MAX = 4 << 20
 # So many heads (as hashes, 40 bytes each) may pass before one has to come again to be remembered.
 ONCE_MAX = 8192
 # A rule that matched, with its texts.
