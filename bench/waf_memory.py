@@ -4,9 +4,9 @@
 
 One process: resident memory without rules, with rules and matchers in use, and after each tenth of the
 requests, every one of them different: argument and cookie, now and then a form, a head in which every line is
-new, 4 kB of JSON.  Some come twice, else no verdict would be remembered.  The memories are bounded, so the growth belongs to the first tenths; what counts is the
-last half.  Then hostile bodies, and short ones and heads, which reach the sets of patterns: they fill the
-automata as nothing else does."""
+new, 4 kB of JSON.  Some come twice, else no verdict would be remembered.  The memories are bounded, so the
+growth belongs to the first tenths; what counts is the last half.  Then hostile bodies, and short ones and
+heads, which reach the sets of patterns: they fill the automata as nothing else does."""
 
 import argparse
 import gc

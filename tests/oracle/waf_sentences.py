@@ -23,6 +23,8 @@ Please select all that apply (select one from the list if unsure).
 Where can I select the union representative from?
 Drop the table off at the back door; the truck leaves at 5.
 We had to drop table 7 because the guests cancelled.
+It was late; I'd hope; nobody came.
+Tea & I'd say; coffee (mostly); I'd rather & you?
 Insert the coin into slot 2, then delete the old receipts.
 Update the set list: three songs from the union concert.
 Order by phone or group by colour, whichever you like.

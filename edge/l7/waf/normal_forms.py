@@ -131,6 +131,7 @@ def cmd_line(text: bytes) -> bytes:
 
 _IFS = re.compile(rb"\$(?:\{IFS[^}]{0,40}\}|IFS)(?:\$?[0-9])?", re.IGNORECASE)
 _SHELL_VARIABLE = re.compile(rb"\$(?:[@*#?!$0-9\-]|\{[^}]{0,40}\}|[A-Za-z_][A-Za-z0-9_]{0,30})")
+_APOSTROPHE = re.compile(rb"(?<=[a-z])'(?=(?:d|s|t|m|ll|re|ve)[ .,:!?)])", re.IGNORECASE)
 _SHELL = bytes.maketrans(b"\t\x0b\x0c\r" + _UPPER, b" " * 4 + _LOWER)
 
 
@@ -138,8 +139,12 @@ def shell_words(text: bytes) -> bytes:
     r"""Our own, for `c\a't' $IFS/etc$u/passwd`: a shell's blanks and nothing that it would throw away; lower
     case.
 
-    Unlike cmdLine it keeps `;`, and a line end becomes one: both say where the next command begins.
+    Unlike cmdLine it keeps `;`, and a line end becomes one: both say where the next command begins.  The
+    apostrophe of "; I'd say" is kept, as `_`: to a shell it opens a string that goes on behind the word, so
+    the word is no `id`.
     """
+    if b"'" in text:
+        text = _APOSTROPHE.sub(b"_", text)
     if b"\n" in text:
         text = text.replace(b"\n", b";")
     if b"$" in text:

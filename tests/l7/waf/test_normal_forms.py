@@ -28,6 +28,8 @@ CASES = [
     (normalize_path_win, b"a\\..\\b", b"b"),
     (cmd_line, b'C^m"d /c;  DIR', b"cmd/c dir"),
     (shell_words, b"c\\a't' ${IFS}/e$@tc\nid", b"cat /etc;id"),
+    (shell_words, b"; I'd say, we'll see; i'd'", b"; i_d say, we_ll see; id"),
+    (shell_words, b"';i'd", b";id"),  # the application's own quote closes it
 ]
 
 

@@ -71,6 +71,9 @@ def test_of_sentences_that_nobody_wrote_for_this_hardly_any_is_refused() -> None
 
 # One a line.
 ATTACKS = """
+';i'd
+;i'd'
+& l''s -la
 ' or '1'='1
 1' or 1=1-- -
 admin'--
