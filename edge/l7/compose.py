@@ -100,9 +100,14 @@ class Stages:
         self.shed.reload(config.l7.shed)
         if config.l7.cache != self._config.l7.cache:
             self.cache = Cache(config.l7.cache, self._revalidate)
+        elif self._reads_answers() and (waf is not self.waf or config.route != self._config.route):
+            self.cache.purge("", "*")  # what is stored was read under other rules, or by nobody
         self.waf = waf
         self._config = config
         self.pipeline = Pipeline(self.by_name())
+
+    def _reads_answers(self) -> bool:
+        return any(line.route.reads_answers for line in self.route.table.lines)
 
     def _inspect_unrouted(self, request: Request, now: float, unix_now: float) -> Verdict:
         return self.waf(request, now, unix_now)  # whichever is in use then

@@ -115,9 +115,9 @@ async def exchange(
 
 def needs_patience(phone: "PhoneConnection", request: Request, reply: ReplyHead) -> bool:
     """Is there more to do about this answer than to pass it on?"""
-    if reply.status == 503:
-        return is_unprocessed(reply) or _try_elsewhere(phone, request, reply)
-    return reply.status < 200 or phone.worker.stages.waf.reads_answer(request)
+    if reply.status < 200 or phone.worker.stages.waf.reads_answer(request):
+        return True
+    return reply.status == 503 and (is_unprocessed(reply) or _try_elsewhere(phone, request, reply))
 
 
 def _try_elsewhere(phone: "PhoneConnection", request: Request, reply: ReplyHead) -> bool:

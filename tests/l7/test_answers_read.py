@@ -123,6 +123,21 @@ async def test_an_answer_without_a_leak_arrives_as_it_was_sent(tmp_path: Path, r
                 assert (reply.status, reply.body) == (200, body), (how, number)
 
 
+@pytest.mark.parametrize("status", [b"500 Oh", b"503 Busy", b"404 Gone"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_errors_are_read_like_other_answers(
+    tmp_path: Path, reading: Change, status: bytes, method: str
+) -> None:
+    """That is where most leaks are; also where a 503 is passed on because nothing may be tried again."""
+    service = Script(lambda asked, sent: hello(LEAK, b"content-type: text/html", status=status))
+
+    async with running(tmp_path, service, reading) as edge:
+        phone = await edge.phone()
+        replies = [await phone.get("/", "Content-Length: 0", method=method) for _ in range(3)]
+
+    assert all(reply.status == 403 and b"ORA" not in reply.body for reply in replies)
+
+
 async def test_a_leak_in_pieces_is_one_leak(tmp_path: Path, reading: Change) -> None:
     """It is read when its beginning is whole, in whatever pieces it came."""
 
@@ -311,3 +326,21 @@ async def test_a_service_that_breaks_off_while_it_is_read_is_a_bad_gateway(
 
     assert reply.status == 502
     assert b"half" not in reply.body
+
+
+async def test_what_other_rules_have_read_is_not_served_from_the_cache(tmp_path: Path) -> None:
+    """A virtual patch against a leak is written because there has been one."""
+    service = answering(LEAK, b"cache-control: max-age=60")
+    change = changed(tmp_path, cache=True)
+    (tmp_path / "answers.toml").write_text("")
+
+    async with running(tmp_path, service, change) as edge:
+        phone: Phone = await edge.phone()
+        before = [await phone.get("/a") for _ in range(2)]
+        (tmp_path / "answers.toml").write_text(RULES)
+        edge.worker.use(edge.worker.config, "patched")
+        after = await phone.get("/a")
+
+    assert [reply.status for reply in before] == [200, 200]
+    assert after.status == 403
+    assert len(service.heads) == 2
