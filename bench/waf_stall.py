@@ -27,12 +27,12 @@ from pathlib import Path
 import trio
 
 from bench.waf_cost import HEADERS, PIECES, message
+from edge.l7.inspections import INLINE_BODY_BYTES_MAX, SWITCH_INTERVAL_S
 from edge.l7.waf.inspector import Inspector
 from edge.l7.waf.load import load_ruleset
 from edge.l7.waf.matcher import TooDear
 from edge.l7.waf.request import WafRequest
 from edge.l7.waf.warm_up import warm_up
-from edge.l7.worker import INLINE_BODY_BYTES_MAX, SWITCH_INTERVAL_S
 
 PHONES = 8
 TICK_S = 0.001

@@ -299,16 +299,16 @@ class PhoneConnection(Serving):
         if route is not None and route.config.body_bytes_max is not None:
             bytes_max = route.config.body_bytes_max
         body.limit(bytes_max)
-        if wanted := worker.body_bytes_wanted(request):
+        if wanted := worker.inspections.bytes_wanted(request):
             request.body_prefix = await body.prefix(wanted)
-            wanted = worker.body_bytes_wanted(request)  # having seen how it begins
+            wanted = worker.inspections.bytes_wanted(request)  # having seen how it begins
         if not wanted:
             request.body_prefix = b""
             return None
         request.body_prefix = await body.prefix(wanted)
         # It is our turn now: the walker must not take our own time for the phone's.
         self.transport.deadline = float("inf")
-        return await worker.judge_body(request)
+        return await worker.inspections.body(request)
 
     async def _refuse(self, refused: Refused) -> None:
         """Answer what could not even be judged as a request, and end."""

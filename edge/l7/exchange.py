@@ -197,7 +197,7 @@ async def _read_first(
         if not data:
             break
         read.append(data)
-    answer = await phone.worker.judge_answer(request, reply, b"".join(content)[:wanted])
+    answer = await phone.worker.inspections.answer(request, reply, b"".join(content)[:wanted])
     return answer, b"".join(read)
 
 

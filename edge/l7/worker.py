@@ -14,7 +14,6 @@ import struct
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any, Final
 
 import trio
@@ -31,8 +30,9 @@ from edge.l7.counts import Seen
 from edge.l7.forward import Forwarder, Target
 from edge.l7.handover_receiver import HandoverReceiver
 from edge.l7.http1.memo import HeadMemo
-from edge.l7.http1.reply_head import ReplyHead, ReplyMemo
+from edge.l7.http1.reply_head import ReplyMemo
 from edge.l7.http1.rules import limits_of
+from edge.l7.inspections import SWITCH_INTERVAL_S, Inspections
 from edge.l7.ledger import Ledger
 from edge.l7.limits_sync import share_limits
 from edge.l7.mirror import Mirrors
@@ -44,7 +44,7 @@ from edge.l7.request import Request
 from edge.l7.revalidate import revalidate
 from edge.l7.stage_counts import StageCounts
 from edge.l7.stages.caller import are_asked
-from edge.l7.stages.waf import BUSY, DearHead
+from edge.l7.stages.waf import DearHead
 from edge.l7.tls import Certificates, Tls
 from edge.l7.transport import IDLE, TLS_READ_BYTES, TUNNEL, Transport
 from edge.l7.upstream.affinity import CookieAffinity
@@ -53,8 +53,6 @@ from edge.l7.upstream.cluster import Cluster
 from edge.l7.upstream.pool import Way
 from edge.l7.verdict import Answer
 from edge.l7.waf.inspector import Inspector
-from edge.l7.waf.matcher import TooDear
-from edge.l7.waf.request import WafResponse
 
 # Deadlines are in seconds; a quarter of one is precise enough, and a walk is one comparison a connection.
 WALK_S: Final = 0.25
@@ -63,16 +61,6 @@ SLOW_LOOK_S: Final = 1.0
 # How much the kernel takes for a phone before it could send it (HAProxy tune.notsent-lowat).  Its own
 # bound is megabytes: 300 slow readers had us encrypt 480 MB that nobody read.
 UNSENT_BYTES_MAX: Final = 128 * 1024
-# A thread costs about 100 us and gives RE2, which lets go of the interpreter, the other core.  Ordinary forms
-# and messages are inspected in less than that many microseconds; a longer body takes milliseconds.
-INLINE_BODY_BYTES_MAX: Final = 6 * 1024
-# The Core Rule Set's rules about answers take 0.3 ms a kB.
-INLINE_ANSWER_BYTES_MAX: Final = 4 * 1024
-# At 21 ms each, the budget of 8 kB, the last of these waits 1.3 s; more would wait for nothing.
-DEAR_INSPECTIONS_WAITING_MAX: Final = 64
-# How long the thread that inspects may keep the interpreter when the loop wants it.  The loop lets go of it
-# at each system call, so with Python's own 5 ms it was late by several times that.
-SWITCH_INTERVAL_S: Final = 0.0001
 # In a drain, a phone that keeps quiet for this share of it is taken to be away.
 QUIET_SHARE: Final = 0.7
 # struct tcp_info of linux/tcp.h up to tcpi_rtt, which counts microseconds.
@@ -111,6 +99,7 @@ class Worker:
             self._revalidate_later,
             hurried=True,
         )
+        self.inspections = Inspections(self.stages)
         self.certificates.ask_callers(self.stages.asks_callers)
         self.pipeline = self.stages.pipeline
         self.connections: set[PhoneConnection] = set()
@@ -131,9 +120,6 @@ class Worker:
         )
         self._looked_at = 0.0
         self.unix_offset = 0.0
-        # One at a time: the inspector's memory then meets one thread beside the loop's, and whoever
-        # sends what is dear waits for others of his kind and not everybody for him.
-        self._dear_inspections = trio.CapacityLimiter(1)
         self._waits: dict[int, trio.Event] = {}
         self._nursery: trio.Nursery | None = None
         self._set_targets(self.config)
@@ -326,46 +312,10 @@ class Worker:
             content_type=b"",
         )
 
-    def body_bytes_wanted(self, request: Request) -> int:
-        """How much of the body a stage wants to see before it is forwarded."""
-        return self.stages.waf.bytes_wanted(request)
-
-    async def judge_body(self, request: Request) -> Answer | None:
-        """The stages' verdict on `request.body_prefix`; one that takes long is found in another thread."""
-        waf = self.stages.waf
-        if len(request.body_prefix) <= INLINE_BODY_BYTES_MAX:
-            with suppress(TooDear):
-                verdict = waf.inspect_body(request, time.time(), hurried=True)
-                return waf.answer_body(request, verdict, time.monotonic(), time.time())
-        if self._is_busy():
-            return BUSY
-        verdict = await trio.to_thread.run_sync(
-            waf.inspect_body_apart, request, time.time(), limiter=self._dear_inspections
-        )
-        return waf.answer_body(request, verdict, time.monotonic(), time.time())
-
-    async def judge_answer(self, request: Request, reply: ReplyHead, body: bytes) -> Answer | None:
-        """What the phone gets instead of a service's answer, of which `body` is here; None: that."""
-        waf = self.stages.waf
-        answer = WafResponse(reply.status, "HTTP/1.1", reply.fields, body)
-        if len(body) <= INLINE_ANSWER_BYTES_MAX:
-            verdict = waf.inspect_answer(request, answer, time.time())
-        elif self._is_busy():
-            return BUSY
-        else:
-            verdict = await trio.to_thread.run_sync(
-                waf.inspect_answer, request, answer, time.time(), limiter=self._dear_inspections
-            )
-        return waf.withhold(request, verdict, time.time())
-
-    def _is_busy(self) -> bool:
-        return self._dear_inspections.statistics().tasks_waiting >= DEAR_INSPECTIONS_WAITING_MAX
-
     async def wait_for(self, token: object, timeout_s: float) -> None:
         """Until `token` is released, but no longer than `timeout_s`; a dear head is inspected meanwhile."""
         if isinstance(token, DearHead):
-            if not self._is_busy():
-                await trio.to_thread.run_sync(token.inspect, limiter=self._dear_inspections)
+            await self.inspections.head(token)
             return
         event = self._waits.setdefault(id(token), trio.Event())
         with trio.move_on_after(timeout_s):
