@@ -212,3 +212,58 @@ def test_a_request_as_phones_send_it_is_quiet() -> None:
     )
 
     assert embedded_inspector().inspect_head(head, 0.0).matches == ()
+
+
+@pytest.mark.parametrize("name", [b"user-agent", b"referer"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"1' or 1=1-- -",
+        b"x' union select password from users--",
+        b"https://x/?q=' and sleep(5)--",
+        b"<script>alert(1)</script>",
+        b"${jndi:ldap://x/a}",
+        b"() { :; }; /bin/bash -c id",
+    ],
+)
+def test_the_headers_that_applications_store_are_read_as_well(name: bytes, value: bytes) -> None:
+    """They end in tables and on pages of statistics."""
+    assert embedded_inspector().inspect_head(get(b"/", ((name, value),)), 0.0).action == "block"
+
+
+USER_AGENTS = """
+Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0
+Mozilla/5.0 (iPhone; CPU iPhone OS 17_1_2 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile
+Mozilla/5.0 (Linux; U; Android 9; pt-BR; O'Neil Phone Build/PPR1) AppleWebKit/534.30
+Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.1; Trident/4.0; SLCC2; .NET CLR 2.0.50727; .NET4.0C; .NET4.0E)
+Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)
+Opera/9.80 (J2ME/MIDP; Opera Mini/7.1.32052/29.3709; U; en) Presto/2.8.119 Version/11.10
+Instagram 309.0.0.40.113 Android (33/13; 420dpi; 1080x2219; samsung; SM-A536B; a53x; en_GB; 536987654)
+Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)
+Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.16827; Pro)
+Apache-HttpClient/4.5.13 (Java/11.0.20)
+curl/7.88.1
+"""
+REFERERS = """
+https://www.google.com/search?q=select+a+plan+from+the+list&oq=select&sourceid=chrome&ie=UTF-8
+https://www.bing.com/search?q=it%27s+1+or+2+union+square&form=QBLH&sp=-1&lq=0
+https://example.com/a/b;c=d?x=1&y='quoted'&z=(1)
+https://example.com/search?q=%22drop+table%22+sql&limit=10&order=by+name
+https://shop.example.com/p/it's-a-chair?variant=12&utm_source=news--letter&utm_campaign=50%25-off
+https://example.com/#/users/1?tab=a||b
+https://example.com/login?next=%2Faccount%3Fid%3D1%26or%3D2
+android-app://com.google.android.gm/
+"""
+
+
+@pytest.mark.parametrize(("name", "lines"), [(b"user-agent", USER_AGENTS), (b"referer", REFERERS)])
+def test_what_browsers_and_robots_say_of_themselves_passes(name: bytes, lines: str) -> None:
+    """Brackets, semicolons, quotes and query strings and all."""
+    refused = [
+        line
+        for line in lines.split("\n")
+        if line
+        and embedded_inspector().inspect_head(get(b"/feed", ((name, line.encode()),)), 0.0).action != "pass"
+    ]
+
+    assert refused == []
