@@ -10,35 +10,14 @@ from datetime import UTC, datetime
 from urllib.parse import unquote_to_bytes
 
 from edge.l7.waf.form import Exclusion
+from edge.l7.waf.native import TARGETS
 
 EXPIRES_S = 90 * 86_400
 # What an offered table has where a reason belongs.
 NO_REASON = "say here why this is harmless"
 
 # Names in rule files for the collections that conditions name.
-_NATIVE = {
-    "ARGS": "args",
-    "ARGS_NAMES": "arg_names",
-    "ARGS_GET": "args_get",
-    "REQUEST_COOKIES": "cookies",
-    "REQUEST_COOKIES_NAMES": "cookie_names",
-    "REQUEST_HEADERS": "headers",
-    "REQUEST_HEADERS_NAMES": "header_names",
-    "REQUEST_FILENAME": "path",
-    "REQUEST_BASENAME": "basename",
-    "REQUEST_BODY": "body",
-    "REQUEST_URI": "uri",
-    "REQUEST_URI_RAW": "target",
-    "REQUEST_LINE": "line",
-    "REQUEST_METHOD": "method",
-    "REQUEST_PROTOCOL": "protocol",
-    "QUERY_STRING": "query",
-    "FILES_NAMES": "file_names",
-    "MULTIPART_PART_HEADERS": "part_headers",
-    "RESPONSE_STATUS": "answer_status",
-    "RESPONSE_HEADERS": "answer_headers",
-    "RESPONSE_BODY": "answer_body",
-}
+_NAMES = {collection: name for name, collection in TARGETS.items()}
 # A number, several of them, or what is long and hexadecimal and holds a digit: 17, 889_484, a UUID.
 _ID = re.compile(r"\d[\d_.,\-]*|(?=[^/]*\d)[0-9a-fA-F\-]{8,}")
 
@@ -46,7 +25,7 @@ _ID = re.compile(r"\d[\d_.,\-]*|(?=[^/]*\d)[0-9a-fA-F\-]{8,}")
 def native_target(variable: str) -> str:
     """`ARGS:q` as a native rule file spells it: `args:q`."""
     collection, colon, key = variable.partition(":")
-    return _NATIVE.get(collection, collection.lower()) + colon + key
+    return _NAMES.get(collection, collection.lower()) + colon + key
 
 
 def without_id(path: str) -> tuple[str, bool]:

@@ -72,7 +72,8 @@ FORMS: dict[str, tuple[str, ...]] = {
     "path": ("urldecodeuni", "removenulls", "normalizepathwin", "lowercase"),
 }
 
-_TARGETS = {
+# Names in rule files -> collections.
+TARGETS = {
     "args": "ARGS",
     "arg_names": "ARGS_NAMES",
     "cookies": "REQUEST_COOKIES",
@@ -300,7 +301,7 @@ def _transforms(table: Mapping[str, Any]) -> tuple[str, ...]:
 def _target(text: str) -> Target:
     exclude = text.startswith("!")
     name, colon, key = text.lstrip("!").partition(":")
-    collection = _TARGETS.get(name, name.upper())
+    collection = TARGETS.get(name, name.upper())
     if collection not in COLLECTIONS:
         raise _Bad(f"unknown target {text}")
     if not colon:

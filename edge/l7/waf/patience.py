@@ -22,6 +22,8 @@ POOR_TRIAL_S: Final = 0.0002
 POOR_BYTES_MAX: Final = 1024
 CREDIT_S: Final = 0.001
 ORDINARY_CREDIT_S: Final = 0.002
+# Paid back in a twentieth of a second.
+DEBT_S_MAX: Final = -0.005
 SHARE: Final = 0.1
 
 
@@ -51,5 +53,6 @@ class Patience:
 
     def lost(self, began: float, now: float) -> None:
         """A trial that began then was given up now."""
-        self._left_s -= now - began
+        # What a trial took beyond reason was not its own: the machine stood still.
+        self._left_s = max(DEBT_S_MAX, self._left_s - (now - began))
         self._at = now

@@ -76,6 +76,17 @@ def test_an_attack_leaves_credit_for_ordinary_text() -> None:
     assert patience.limit_s(get(b"/feed?page=1"), None, clock.now) == POOR_TRIAL_S
 
 
+def test_a_trial_in_which_the_machine_stood_still_is_soon_forgotten() -> None:
+    """A process that was stopped for five seconds must not leave everything new to the thread for fifty."""
+    clock = Clock()
+    patience = Patience(clock.now)
+
+    patience.lost(clock.now, clock.now + 5.0)
+    clock.now += 5.05
+
+    assert patience.limit_s(HEAD, PLAIN * 500, clock.now) > 0.0
+
+
 def test_trials_that_succeed_cost_nothing() -> None:
     """Inspecting ordinary requests is what the loop is for."""
     clock = Clock()
